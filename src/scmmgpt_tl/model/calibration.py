@@ -1,0 +1,208 @@
+"""From similarity to a score that can be believed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Calibration:
+    r"""How cosine similarity becomes the chance that a label is right.
+
+    Parameters
+    ----------
+    temperature
+        Divides the cosine before the softmax.
+    knots_x, knots_y
+        Piecewise linear, non-decreasing map from the highest probability to the share of cells
+        that were right at it.
+    threshold
+        Calibrated score below which a cell is left unknown.
+    min_genes
+        Number of expressed model genes below which a cell is left unknown.
+    fitted_on
+        Names of the data sets it was fitted on.
+
+    Raises
+    ------
+    ValueError
+        If the temperature is not positive, or the knots do not ascend inside [0, 1].
+
+    Examples
+    --------
+    >>> calibration = Calibration(0.1, (0.2, 1.0), (0.1, 0.9), 0.5, 50, ("pbmc3k",))
+    >>> p = calibration.probabilities(np.array([[0.9, 0.7, 0.1]]))
+    >>> p.round(3)
+    array([[0.881, 0.119, 0.   ]], dtype=float32)
+    >>> calibration.calibrate(p.max(axis=1)).round(2)
+    array([0.78], dtype=float32)
+    """
+
+    temperature: float
+    knots_x: tuple[float, ...]
+    knots_y: tuple[float, ...]
+    threshold: float
+    min_genes: int
+    fitted_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < float("inf"):
+            msg = f"`temperature` must be positive and finite, found {self.temperature!r}."
+            raise ValueError(msg)
+        x, y = np.asarray(self.knots_x, float), np.asarray(self.knots_y, float)
+        if x.size == 0 or x.shape != y.shape or not (_ascends(x, strictly=True) and _ascends(y)):
+            msg = (
+                "`knots_x` must ascend and `knots_y` must not descend, both within 0 and 1 and of "
+                f"one length; found {self.knots_x!r} and {self.knots_y!r}."
+            )
+            raise ValueError(msg)
+
+    def probabilities(self, cosine: ArrayLike) -> NDArray[np.float32]:
+        """Return softmax(cosine / temperature) over the labels, (cells, labels)."""
+        return _softmax(np.asarray(cosine, np.float64) / self.temperature).astype(np.float32)
+
+    def calibrate(self, probability: ArrayLike) -> NDArray[np.float32]:
+        """Return the chance of being right at a probability; any shape."""
+        stated = np.asarray(probability, np.float64)
+        return np.interp(stated, self.knots_x, self.knots_y).astype(np.float32)
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> Calibration:
+        """Read ``calibration.json``.
+
+        Raises
+        ------
+        ValueError
+            If the file is not JSON, or its keys are not those of this class.
+        """
+        path = Path(path)
+        try:
+            return cls._from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError) as error:
+            msg = f"{path} is not a calibration: {error}"
+            raise ValueError(msg) from error
+
+    @classmethod
+    def _from_dict(cls, raw: dict[str, Any]) -> Calibration:
+        known = {field.name for field in fields(cls)}
+        if set(raw) != known:
+            msg = f"found the keys {sorted(raw)} where {sorted(known)} are expected."
+            raise ValueError(msg)
+        return cls(
+            temperature=float(raw["temperature"]),
+            knots_x=tuple(map(float, raw["knots_x"])),
+            knots_y=tuple(map(float, raw["knots_y"])),
+            threshold=float(raw["threshold"]),
+            min_genes=int(raw["min_genes"]),
+            fitted_on=tuple(map(str, raw["fitted_on"])),
+        )
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write what :meth:`read` reads."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        Path(path).write_text(text, encoding="utf-8", newline="\n")
+
+
+def fit_temperature(cosine: ArrayLike, target: ArrayLike) -> float:
+    r"""Return the temperature under which the true labels are most likely.
+
+    Minimises :math:`-\frac{1}{n} \sum_i \log \mathrm{softmax}(c_i / T)_{t_i}` over
+    :math:`10^{-3} \leq T \leq 10`.
+
+    Parameters
+    ----------
+    cosine
+        Similarity of cells to labels, (cells, labels).
+    target
+        Column of the true label of each cell, (cells,).
+    """
+    from scipy.optimize import minimize_scalar
+
+    similarity, true = np.asarray(cosine, np.float64), np.asarray(target)
+    own = np.arange(len(true)), true
+
+    def loss(log_temperature: float) -> float:
+        scaled = similarity / np.exp(log_temperature)
+        peak = scaled.max(axis=1)
+        log_sum = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
+        return float((log_sum - scaled[own]).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(1e-3), np.log(10)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def fit_knots(
+    probability: ArrayLike, right: ArrayLike, *, bins: int = 20
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the knots of a non-decreasing map from probability to the share that was right.
+
+    Parameters
+    ----------
+    probability
+        Highest probability of each cell, (cells,).
+    right
+        Whether the label at that probability was right, (cells,).
+    bins
+        Number of bins, which hold equally many cells each; one knot a bin at most.
+
+    Returns
+    -------
+    x, y
+        Mean probability of each bin, and the isotonic regression of the share right in it.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    p, hit = np.asarray(probability, np.float64), np.asarray(right, np.float64)
+    # Equal probabilities share a bin, so that no knot depends on the order of the cells.
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    _, bin_of = np.unique(np.searchsorted(edges, p, side="left"), return_inverse=True)
+    size = np.bincount(bin_of)
+    x, y = np.bincount(bin_of, p) / size, np.bincount(bin_of, hit) / size
+    smooth = IsotonicRegression(y_min=0, y_max=1).fit_transform(x, y, sample_weight=size)
+    return tuple(x.tolist()), tuple(np.asarray(smooth).tolist())
+
+
+def expected_calibration_error(
+    probability: ArrayLike, right: ArrayLike, *, bins: int = 15
+) -> float:
+    """Return the mean distance between stated and observed chance over equally wide bins.
+
+    Parameters
+    ----------
+    probability
+        Stated chance of each cell, (cells,), within 0 and 1.
+    right
+        Whether its label was right, (cells,).
+    bins
+        Number of bins between 0 and 1.
+
+    Examples
+    --------
+    >>> round(expected_calibration_error([0.8] * 10, [True] * 6 + [False] * 4), 3)
+    0.2
+    """
+    p, hit = np.asarray(probability, np.float64), np.asarray(right, np.float64)
+    bin_of = np.minimum((p * bins).astype(int), bins - 1)
+    gap = np.bincount(bin_of, p - hit, minlength=bins)
+    return float(np.abs(gap).sum() / len(p))
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    weight = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _ascends(values: NDArray[np.float64], *, strictly: bool = False) -> bool:
+    steps = np.diff(values)
+    rises = (steps > 0).all() if strictly else (steps >= 0).all()
+    return bool(rises and ((values >= 0) & (values <= 1)).all())

@@ -1,0 +1,129 @@
+"""The shape of a model: frozen dataclasses that are the ``architecture`` part of ``config.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Cell encoder: which one, and its sizes.
+
+    Parameters
+    ----------
+    kind
+        Name of the encoder in :mod:`scmmgpt_tl.model.encoders`.
+    n_genes
+        Number of genes in the gene table.
+    width
+        Width of the vector that the genes of a cell are summed into.
+    n_blocks
+        Residual blocks on that vector.
+    n_states
+        Number of states per cell that the Q-Former attends to.
+    state_width
+        Width of each state.
+    dropout
+        Share of hidden units dropped in training.
+    """
+
+    kind: str = "geneset"
+    n_genes: int = 0
+    width: int = 512
+    n_blocks: int = 2
+    n_states: int = 8
+    state_width: int = 256
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class BridgeConfig:
+    """Q-Former: a BERT whose text part reads words and whose query part reads cells."""
+
+    hidden: int = 384
+    n_layers: int = 6
+    n_heads: int = 12
+    intermediate: int = 1536
+    cross_attention_frequency: int = 2
+    n_queries: int = 4
+    projection: int = 256
+    vocabulary: int = 30522
+    max_positions: int = 128
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Llama-family text decoder."""
+
+    hidden: int = 576
+    n_layers: int = 8
+    n_heads: int = 9
+    n_kv_heads: int = 3
+    intermediate: int = 1536
+    vocabulary: int = 49152
+    max_positions: int = 1024
+    rope_theta: float = 100000.0
+    rms_norm_eps: float = 1e-5
+    bos: int = 1
+    eos: int = 2
+
+
+@dataclass(frozen=True)
+class ExpressionConfig:
+    """Text-conditioned expression decoder."""
+
+    width: int = 256
+    n_heads: int = 4
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All sizes of a model.
+
+    Examples
+    --------
+    >>> config = ModelConfig(encoder=EncoderConfig(n_genes=100))
+    >>> ModelConfig.from_dict(config.to_dict()) == config
+    True
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    bridge: BridgeConfig = field(default_factory=BridgeConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    expression: ExpressionConfig = field(default_factory=ExpressionConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain nested dictionaries, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Mapping[str, Any]]) -> ModelConfig:
+        """Read what :meth:`to_dict` wrote; unknown parts and keys are an error.
+
+        Raises
+        ------
+        ValueError
+            If a part or a key is not known to this version of the package.
+        """
+        parts = {
+            "encoder": EncoderConfig,
+            "bridge": BridgeConfig,
+            "decoder": DecoderConfig,
+            "expression": ExpressionConfig,
+        }
+        if unknown := set(raw) - set(parts):
+            msg = f"`architecture` in config.json has unknown parts {sorted(unknown)!r}."
+            raise ValueError(msg)
+        built = {}
+        for name, part in parts.items():
+            given = dict(raw.get(name, {}))
+            if unknown := set(given) - {f.name for f in fields(part)}:
+                msg = f"`architecture[{name!r}]` in config.json has unknown keys {sorted(unknown)!r}."
+                raise ValueError(msg)
+            built[name] = part(**given)
+        return cls(**built)

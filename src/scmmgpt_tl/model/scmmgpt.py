@@ -1,0 +1,211 @@
+"""The assembled model: cells and words in, a shared space, text and expression out.
+
+Arrays in, arrays out: this module knows nothing of AnnData.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from .bridge import Bridge
+from .encoders import build_encoder, build_tokenizer
+from .expression_decoder import ExpressionDecoder
+from .text_decoder import TextDecoder
+from .tokens import GeneTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+    from tokenizers import Tokenizer
+
+    from .calibration import Calibration
+    from .config import ModelConfig
+    from .genes import GeneTable
+    from .labels import LabelTable
+
+
+class CellStates(NamedTuple):
+    """What the model says of a batch of cells."""
+
+    queries: torch.Tensor  # (cells, queries, hidden)
+    projected: torch.Tensor  # (cells, queries, projection), unit rows
+    cell: torch.Tensor  # (cells, projection), unit rows
+
+
+class ScMMGPT(nn.Module):
+    """Cell encoder, bridge, text decoder and expression decoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.cell_encoder = build_encoder(config.encoder)
+        self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
+        self.text_decoder = TextDecoder(config.decoder, query_width=config.bridge.hidden)
+        self.expression_decoder = ExpressionDecoder(
+            config.expression, gene_width=config.encoder.width, text_width=config.bridge.hidden
+        )
+
+    def encode_cells(self, tokens: GeneTokens) -> CellStates:
+        """Encode gene tokens."""
+        states, mask = self.cell_encoder(tokens)
+        return self.read_states(states, mask)
+
+    def read_states(self, states: torch.Tensor, mask: torch.Tensor) -> CellStates:
+        """Let the queries read cell states (cells, n, width)."""
+        queries = self.bridge.encode_cells(states, mask)
+        projected = self.bridge.project_cells(queries)
+        cell = nn.functional.normalize(projected.mean(1), dim=-1)
+        return CellStates(queries, projected, cell)
+
+    def embed_text(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return unit vectors (texts, projection)."""
+        return self.bridge.project_text(self.bridge.encode_text(input_ids, mask), mask)
+
+    def expression(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return log-rates (texts, genes) of the cells that texts describe."""
+        words = self.bridge.encode_text(input_ids, mask)
+        return self.expression_decoder(self.cell_encoder.genes.weight, words, mask)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with everything that gives its numbers a meaning; see :func:`scmmgpt_tl.load_model`."""
+
+    name: str
+    revision: str
+    sha256: str
+    licence: str
+    config: ModelConfig
+    network: ScMMGPT
+    genes: GeneTable
+    labels: LabelTable
+    label_embeddings: NDArray[np.float32]
+    calibration: Calibration
+    text_tokenizer: Tokenizer
+    decoder_tokenizer: Tokenizer
+    device: torch.device
+    dtype: torch.dtype
+
+    def encode_cells(self, rows: csr_matrix) -> CellStates:
+        """Encode counts (cells, genes of the model), in the model's dtype."""
+        tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
+        with torch.inference_mode(), self._autocast():
+            return self.network.encode_cells(tokens)
+
+    def embed_text(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Return unit vectors of texts, (texts, projection), float32."""
+        # Sorted by length, one padding per batch: padding cannot change a text's vector.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        out = np.empty((len(texts), self.config.bridge.projection), dtype=np.float32)
+        for start in range(0, len(texts), batch_size):
+            chosen = order[start : start + batch_size]
+            ids, mask = self._read_text([texts[i] for i in chosen])
+            with torch.inference_mode():
+                out[chosen] = self.network.embed_text(ids, mask).cpu().numpy()
+        return out
+
+    def similarity(self, projected: torch.Tensor, text: NDArray[np.float32]) -> torch.Tensor:
+        """Return the cosine of each text with a cell's best query, (cells, texts)."""
+        vectors = torch.from_numpy(np.ascontiguousarray(text)).to(projected.device)
+        return torch.einsum("cqp,tp->cqt", projected.float(), vectors).amax(1)
+
+    def match(
+        self, rows: csr_matrix, texts: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Return the probability that text ``i`` describes cell ``i``, (cells,)."""
+        tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
+        ids, mask = self._read_text(texts)
+        with torch.inference_mode():
+            states, states_mask = self.network.cell_encoder(tokens)
+            logits = self.network.bridge.match(states, states_mask, ids, mask)
+        return logits.float().softmax(-1)[:, 1].cpu().numpy()
+
+    def describe(
+        self,
+        queries: NDArray[np.float32],
+        prompts: Sequence[str],
+        *,
+        rng: np.random.Generator,
+        n_candidates: int = 1,
+        max_new_tokens: int = 96,
+        temperature: float = 0.7,
+    ) -> list[list[str]]:
+        """Write descriptions of cells.
+
+        Parameters
+        ----------
+        queries
+            Query states, one row a cell or group, (rows, queries, hidden).
+        prompts
+            What the decoder reads after the cell tokens, one a row.
+        rng
+            Source of all randomness: the same state gives the same text.
+        n_candidates
+            Texts a row: the first is the most likely one, the others are drawn.
+        max_new_tokens
+            Longest text, in tokens of the decoder.
+        temperature
+            Of the drawn texts.
+
+        Returns
+        -------
+        For each row its candidates.
+        """
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        states = torch.from_numpy(np.ascontiguousarray(queries)).to(self.device)
+        ids, mask = _pad(self.decoder_tokenizer, prompts, self.config.decoder.eos, left=True)
+        texts: list[list[str]] = [[] for _ in prompts]
+        for candidate in range(n_candidates):
+            words = self.network.text_decoder.generate(
+                states,
+                ids.to(self.device),
+                mask.to(self.device),
+                max_new_tokens=max_new_tokens,
+                temperature=0.0 if candidate == 0 else temperature,
+                generator=generator,
+            )
+            for row, text in zip(words.tolist(), texts, strict=True):
+                text.append(self.decoder_tokenizer.decode(row, skip_special_tokens=True).strip())
+        return texts
+
+    def generate_expression(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return expected shares of expression (texts, genes); each row sums to 1."""
+        ids, mask = self._read_text(texts)
+        with torch.inference_mode():
+            return self.network.expression(ids, mask).float().softmax(-1).cpu().numpy()
+
+    def _read_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        limit = self.config.bridge.max_positions
+        ids, mask = _pad(self.text_tokenizer, texts, 0, left=False, limit=limit)
+        return ids.to(self.device), mask.to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        reduced = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype if reduced else None, enabled=reduced)
+
+
+def _pad(
+    tokenizer: Tokenizer, texts: Sequence[str], pad: int, *, left: bool, limit: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and their 0/1 mask, padded to the longest text."""
+    rows = [_cut(tokenizer.encode(text).ids, limit) for text in texts]
+    width = max((len(row) for row in rows), default=0)
+    ids = torch.full((len(rows), width), pad, dtype=torch.int64)
+    mask = torch.zeros((len(rows), width), dtype=torch.int64)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[i, place] = torch.tensor(row, dtype=torch.int64)
+        mask[i, place] = 1
+    return ids, mask
+
+
+def _cut(ids: list[int], limit: int | None) -> list[int]:
+    # The last token of a BERT text closes it ([SEP]) and must survive the cut.
+    return ids if limit is None or len(ids) <= limit else [*ids[: limit - 1], ids[-1]]

@@ -1,0 +1,179 @@
+"""Reference material: mean profiles and real cells, over the genes of one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import scipy.sparse as sp
+
+from scmmgpt_tl import ontology
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+# Not a cell type but a mixture; and profiles of another species that slipped into a human file.
+NOT_A_TYPE = frozenset({"CL:2000001", "CL:0000003", ""})
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Mean expression of cell types: the distributions that training cells are drawn from.
+
+    Parameters
+    ----------
+    shares
+        Share of each gene in the expression of a profile, (profiles, genes), rows sum to 1.
+    panel
+        Row of `panels` that says which genes were measured, (profiles,).
+    panels
+        True where a gene was measured, (panels, genes).
+    terms
+        Cell Ontology id of each profile.
+    tissues
+        Tissue of each profile, in the words of its source.
+    studies
+        Study (file and matrix) of each profile.
+    """
+
+    shares: NDArray[np.float32]
+    panel: NDArray[np.int64]
+    panels: NDArray[np.bool_]
+    terms: tuple[str, ...]
+    tissues: tuple[str, ...]
+    studies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Labelled real cells of one study."""
+
+    counts: sp.csr_matrix
+    measured: NDArray[np.bool_]
+    terms: tuple[str, ...]
+    tissues: tuple[str, ...]
+    study: str
+
+
+def read_profiles(
+    paths: Sequence[Path], genes: GeneTable, *, exclude: Collection[str] = ()
+) -> Profiles:
+    """Read reference profiles of all files.
+
+    Parameters
+    ----------
+    paths
+        `.h5ad` files with `obs["cell_type_id"]`, `obs["tissue"]`, `obs["unit"]`.
+    genes
+        Gene table of the model.
+    exclude
+        Studies (`"file|matrix"` or their beginnings) that must not be trained on.
+    """
+    parts = [_read_profile_file(path, genes, tuple(exclude)) for path in paths]
+    offsets = np.cumsum([0, *(len(part.panels) for part in parts[:-1])])
+    return Profiles(
+        shares=np.concatenate([part.shares for part in parts]),
+        panel=np.concatenate([p.panel + o for p, o in zip(parts, offsets, strict=True)]),
+        panels=np.concatenate([part.panels for part in parts]),
+        terms=tuple(term for part in parts for term in part.terms),
+        tissues=tuple(tissue for part in parts for tissue in part.tissues),
+        studies=tuple(study for part in parts for study in part.studies),
+    )
+
+
+def read_cells(path: Path, genes: GeneTable) -> Cells:
+    """Read the labelled cells of a file of counts."""
+    adata = ad.read_h5ad(path)
+    to_model = _gene_map(adata.var_names, genes)
+    terms = _terms(adata.obs["cell_type_id"])
+    keep = np.array([term not in NOT_A_TYPE for term in terms])
+    counts = sp.csr_matrix(adata.X[keep] @ to_model, dtype=np.float32)
+    return Cells(
+        counts=counts,
+        measured=np.asarray(to_model.sum(0)).ravel() > 0,
+        terms=tuple(np.array(terms, dtype=object)[keep]),
+        tissues=tuple(adata.obs["tissue"].astype(str)[keep]),
+        study=path.stem,
+    )
+
+
+def _read_profile_file(path: Path, genes: GeneTable, exclude: tuple[str, ...]) -> Profiles:
+    adata = ad.read_h5ad(path)
+    matrix = adata.obs.get("matrix", adata.obs.get("sample"))
+    matrix = ["" for _ in range(adata.n_obs)] if matrix is None else [str(m) for m in matrix]
+    studies = [f"{path.stem}|{name}" for name in matrix]
+    terms = _terms(adata.obs["cell_type_id"])
+    linear = _linear(adata)
+    to_model = _gene_map(adata.var_names, genes)
+    mapped = np.asarray(linear @ to_model, dtype=np.float32)
+    panel, panels = _panels(adata, to_model)
+    keep = np.array(
+        [
+            term not in NOT_A_TYPE and total > 0 and not study.startswith(exclude or ("\0",))
+            for term, total, study in zip(terms, mapped.sum(1), studies, strict=True)
+        ]
+    )
+    shares = mapped[keep] / mapped[keep].sum(1, keepdims=True)
+    chosen = np.flatnonzero(keep)
+    return Profiles(
+        shares=shares,
+        panel=panel[keep],
+        panels=panels,
+        terms=tuple(terms[i] for i in chosen),
+        tissues=tuple(str(adata.obs["tissue"].iloc[i]) for i in chosen),
+        studies=tuple(studies[i] for i in chosen),
+    )
+
+
+def _terms(ids: Sequence[str]) -> list[str]:
+    cl = ontology.load()
+    return [cl.current(term) if term in cl else "" for term in map(str, ids)]
+
+
+def _linear(adata: ad.AnnData) -> NDArray[np.float32]:
+    """Expression in linear units; profiles in a unit that cannot be linearised become empty."""
+    values = adata.X.toarray() if sp.issparse(adata.X) else np.asarray(adata.X)
+    values = values.astype(np.float32)
+    unit = adata.obs["unit"].astype(str).to_numpy()
+    logged = unit == "log1p mean"
+    values[logged] = np.expm1(values[logged])
+    # Array intensities and log2 of unstated offset have no zero to draw counts from.
+    values[np.char.startswith(unit.astype(str), "log2")] = 0
+    return np.maximum(values, 0)
+
+
+def _gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:
+    """0/1 matrix from a file's genes to the table's: by symbol, alias or Ensembl id."""
+    index = {alias: i for i, aliases in enumerate(genes.aliases) for alias in aliases}
+    index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
+    index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
+    pairs = [(i, index[name]) for i, name in enumerate(map(str, names)) if name in index]
+    rows, columns = zip(*pairs, strict=True)
+    ones = np.ones(len(pairs), dtype=np.float32)
+    return sp.csr_matrix((ones, (rows, columns)), shape=(len(names), len(genes)))
+
+
+def _panels(
+    adata: ad.AnnData, to_model: sp.csr_matrix
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if "measured" not in adata.varm:
+        everything = np.asarray(to_model.sum(0)).ravel() > 0
+        return np.zeros(adata.n_obs, dtype=np.int64), everything[None]
+    measured = adata.varm["measured"]
+    measured = measured.toarray() if sp.issparse(measured) else np.asarray(measured)
+    names = _measured_names(str(adata.uns["measured_matrices"]))
+    place = {name: i for i, name in enumerate(names)}
+    panel = np.array([place[str(name)] for name in adata.obs["matrix"]])
+    return panel, (measured.T.astype(np.float32) @ to_model) > 0
+
+
+def _measured_names(text: str) -> list[str]:
+    # Written as the repr of an array of strings.
+    return [part for i, part in enumerate(text.split("'")) if i % 2]

@@ -1,0 +1,125 @@
+"""Starting weights: a sentence BERT for the bridge, a Llama for the text decoder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from scmmgpt_tl.model.bridge import Bridge
+    from scmmgpt_tl.model.text_decoder import TextDecoder
+
+
+def start_bridge(bridge: Bridge, folder: Path) -> None:
+    """Copy a BERT of the bridge's size (Hugging Face folder) into its text and query parts.
+
+    The query feed-forwards start as copies of the text's, as in BLIP-2; queries and
+    cross-attention stay new. BERT's sentence-type vector is constant here, so it is folded into
+    the position vectors.
+
+    Raises
+    ------
+    ValueError
+        If a weight of the bridge's text part finds no counterpart.
+    """
+    bert = load_file(folder / "model.safetensors")
+    positions = bert["embeddings.position_embeddings.weight"][: bridge.config.max_positions]
+    new = {
+        "words.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
+        "words.position_embeddings.weight": positions
+        + bert["embeddings.token_type_embeddings.weight"][:1],
+        "qformer.layernorm.weight": bert["embeddings.LayerNorm.weight"],
+        "qformer.layernorm.bias": bert["embeddings.LayerNorm.bias"],
+    }
+    for key, value in bert.items():
+        if not key.startswith("encoder."):
+            continue
+        target = "qformer." + key.replace("attention.self.", "attention.attention.")
+        new[target] = value
+        for part in ("intermediate", "output"):
+            if f".{part}." in key and f"attention.{part}" not in key:
+                new[target.replace(f".{part}.", f".{part}_query.")] = value
+    _, unexpected = bridge.load_state_dict(new, strict=False)
+    missing = [
+        key
+        for key in bridge.state_dict()
+        if key.startswith(("qformer.", "words.")) and "crossattention" not in key and key not in new
+    ]
+    if unexpected or missing:
+        msg = f"BERT in {str(folder)!r} does not fit: missing {missing!r}, unexpected {unexpected!r}."
+        raise ValueError(msg)
+    with torch.no_grad():
+        torch.nn.init.orthogonal_(bridge.text_projection.weight)
+        bridge.text_projection.bias.zero_()
+
+
+def start_decoder(
+    decoder: TextDecoder, weights: dict[str, torch.Tensor], *, layers: Sequence[int], kept: Sequence[int]
+) -> None:
+    """Copy chosen layers and vocabulary rows of a larger Llama into the decoder.
+
+    Parameters
+    ----------
+    weights
+        State dict of a `LlamaForCausalLM` of the same width.
+    layers
+        Layers to keep, in order; as many as the decoder has.
+    kept
+        Rows of the vocabulary to keep, in order.
+    """
+    place = {layer: i for i, layer in enumerate(layers)}
+    new = {}
+    for key, value in weights.items():
+        parts = key.split(".")
+        if parts[:2] == ["model", "layers"]:
+            if int(parts[2]) in place:
+                parts[2] = str(place[int(parts[2])])
+                new[".".join(parts)] = value
+        elif key in {"model.embed_tokens.weight", "lm_head.weight"}:
+            new[key] = value[list(kept)]
+        else:
+            new[key] = value
+    decoder.llama.load_state_dict(new, strict=True)
+
+
+def trim_tokenizer(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, list[int]]:
+    """Keep the tokens of a byte-level BPE that `texts` need, and everything they are merged from.
+
+    Single bytes and special tokens always stay, so any text can still be written.
+
+    Returns
+    -------
+    The smaller tokenizer, and the old ids in the order of the new ones.
+    """
+    raw = json.loads(tokenizer.to_str())
+    vocabulary: dict[str, int] = raw["model"]["vocab"]
+    merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in raw["model"]["merges"]]
+    made_from = {left + right: (left, right) for left, right in reversed(merges)}
+    special = {token["content"] for token in raw["added_tokens"]}
+    by_id = {i: token for token, i in vocabulary.items()}
+    needed = {token for token in vocabulary if len(token) == 1} | (special & set(vocabulary))
+    waiting = [by_id[i] for text in texts for i in set(tokenizer.encode(text).ids) if i in by_id]
+    while waiting:
+        token = waiting.pop()
+        if token in needed:
+            continue
+        needed.add(token)
+        waiting.extend(made_from.get(token, ()))
+    kept = sorted(vocabulary[token] for token in needed)
+    raw["model"]["vocab"] = {by_id[old]: new for new, old in enumerate(kept)}
+    raw["model"]["merges"] = [
+        list(m) for m in merges if {m[0], m[1], m[0] + m[1]} <= needed
+    ]
+    raw["added_tokens"] = [
+        {**token, "id": raw["model"]["vocab"][token["content"]]}
+        for token in raw["added_tokens"]
+        if token["content"] in raw["model"]["vocab"]
+    ]
+    return Tokenizer.from_str(json.dumps(raw)), kept
