@@ -12,7 +12,13 @@ TOP_GENES = 8
 MAX_WORDS = 40
 
 
-def describe_prompt(label: str, lineage: Sequence[str], genes: Sequence[str], tissue: str) -> str:
+def describe_prompt(
+    label: str,
+    lineage: Sequence[str],
+    genes: Sequence[str],
+    tissue: str,
+    definition: str = "",
+) -> str:
     """Ask for a description of cells, with the evidence in words.
 
     Parameters
@@ -25,6 +31,8 @@ def describe_prompt(label: str, lineage: Sequence[str], genes: Sequence[str], ti
         Genes that stand out, the strongest first; the first eight are shown.
     tissue
         Where the cells are from, `""` where nobody said.
+    definition
+        What the cell type is, `""` where unknown; long ones are cut.
 
     Returns
     -------
@@ -37,8 +45,9 @@ def describe_prompt(label: str, lineage: Sequence[str], genes: Sequence[str], ti
     """
     path = " > ".join(lineage[-LINEAGE_TERMS:]) or label
     shown = ", ".join(genes[:TOP_GENES]) or "none"
+    known = f" Definition: {shorten(definition)}" if definition else ""
     return (
-        f"Cell type: {label}. Lineage: {path}. Top genes: {shown}. "
+        f"Cell type: {label}. Lineage: {path}.{known} Top genes: {shown}. "
         f"Tissue: {tissue or 'not stated'}. Description:"
     )
 

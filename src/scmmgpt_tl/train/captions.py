@@ -60,6 +60,10 @@ class Captioner:
         """Return the ontology's definition, cut after its first sentences."""
         return shorten(self._cl.definition(term))
 
+    def markers(self, term: str) -> Sequence[str]:
+        """Return the genes that stand out in a type, strongest first; none for other terms."""
+        return self._markers.get(term, ())
+
     def _name(self, term: str, rng: np.random.Generator) -> str:
         synonyms = self._cl.synonyms(term)
         if synonyms and rng.random() < 0.3:

@@ -1,0 +1,72 @@
+# Every target builds what it needs in $(VENV) and nowhere else; a second run starts at once.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo_output
+# Each worker of pytest loads the model: four of them keep a laptop usable, more gain little.
+PYTEST_ARGS ?= -n auto --maxprocesses 4
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --timeout 60 --retries 3 --disable-pip-version-check
+BASE := $(VENV)/.installed
+
+.PHONY: help demo test lint types docs picture bench dist clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    annotate real cells, print what was found, leave pictures in $(OUT)/"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff: rules and format"
+	@echo "make types   mypy, strict"
+	@echo "make docs    build the pages, warnings are errors"
+	@echo "make picture redraw the picture of the README"
+	@echo "make bench   regenerate the numbers in the documentation"
+	@echo "make dist    build wheel and source archive, look inside"
+	@echo "make clean   remove what the other targets made"
+
+demo: $(BASE)
+	$(BIN)/python -m scmmgpt_tl._demo $(OUT)
+
+test: $(VENV)/.group-test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.group-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.group-dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.group-doc
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+picture: $(BASE)
+	$(BIN)/python docs/draw_quickstart.py
+
+bench: $(VENV)/.group-bench
+	$(BIN)/python benchmarks/annotate.py
+
+dist: $(VENV)/.group-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/check-dist dist
+
+clean:
+	rm -rf $(VENV) $(OUT) dist docs/_build docs/api/generated .mypy_cache .pytest_cache .ruff_cache
+
+# torch comes first and alone: left to the resolver it is the CUDA build, several gigabytes.
+# pip itself comes before it, since dependency groups need pip 25.1.
+$(BASE): pyproject.toml .ci/install-torch
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "scmmgpt-tl needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Installing the package and what it needs in $(VENV). This happens once and takes minutes."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -qq --upgrade "pip>=25.1"
+	@.ci/install-torch $(BIN)/python
+	@$(PIP) install -qq --editable .
+	@touch $@
+
+$(VENV)/.group-%: $(BASE)
+	@echo "Installing the dependency group '$*'"
+	@$(PIP) install -qq --editable . --group $*
+	@touch $@

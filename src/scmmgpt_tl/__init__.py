@@ -1,0 +1,69 @@
+"""Ask single cells what they are: a cell and text model for AnnData, in scanpy's grammar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import datasets, get, ontology, pl, pp, tl
+from ._settings import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .model import Model
+
+__all__ = ["datasets", "get", "load_model", "ontology", "pl", "pp", "settings", "tl"]
+
+
+def load_model(
+    name: str | Path = "default",
+    *,
+    revision: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> Model:
+    """Load a model once, to hand it to several tools.
+
+    The tools load the default model themselves; this is for those who want another model,
+    another device, or the model's own methods.
+    Nothing is fetched from the network where the model ships with the package or `name` is a folder.
+
+    Parameters
+    ----------
+    name
+        `"default"` for the model that ships with the package, the path of a bundle folder, or the
+        id of a bundle on the Hugging Face hub.
+    revision
+        Commit, tag or branch of a hub bundle.
+    device
+        For example `"cpu"` or `"cuda"`; by default what :attr:`settings` says, else the best there is.
+    dtype
+        `"float32"`, `"bfloat16"` or `"float16"`; by default what :attr:`settings` says, else what
+        suits the device.
+
+    Returns
+    -------
+    The model, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the bundle is incomplete, altered, or not one this version can read.
+
+    Examples
+    --------
+    >>> import scmmgpt_tl as scmm
+    >>> model = scmm.load_model(device="cpu")
+    >>> model.name
+    'default'
+    """
+    from .model import load_model as load
+
+    return load(
+        name,
+        revision=revision,
+        device=device or settings.device,
+        dtype=dtype or settings.dtype,
+        cache_dir=settings.cache_dir,
+        offline=settings.offline,
+    )

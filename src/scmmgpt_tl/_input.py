@@ -1,0 +1,154 @@
+"""From an AnnData to row blocks over the model's genes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from scmmgpt_tl._matrix import get_matrix, row_blocks
+from scmmgpt_tl.pp import check_counts, match_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scmmgpt_tl.model.genes import GeneTable
+    from scmmgpt_tl.pp import CountReport, GeneReport
+    from scmmgpt_tl.pp._counts import Counts
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Checked input, read when :meth:`blocks` is called.
+
+    Parameters
+    ----------
+    adata
+        Where it comes from; only read.
+    count_report, gene_report
+        What the checks found.
+    block_size
+        Most cells in a block.
+    """
+
+    adata: AnnData = field(repr=False)
+    count_report: CountReport
+    gene_report: GeneReport
+    block_size: int
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return int(self.adata.n_obs)
+
+    @property
+    def n_vars(self) -> int:
+        """Number of the model's genes: the width of a block."""
+        return self.gene_report.n_model
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """Read the cells in order.
+
+        Yields
+        ------
+        Cells x the model's genes: linear, not normalised, canonical float32 CSR.
+
+        Raises
+        ------
+        ValueError
+            At the first negative, missing or infinite value, naming its cell and gene.
+        """
+        columns = self._columns()
+        base = self.count_report.log_base
+        matrix = get_matrix(self.adata, self.count_report.layer)
+        for start, _, block in row_blocks(matrix, self.block_size):
+            self._check(block, start)
+            if base is not None:
+                block.data = np.expm1(block.data * np.float32(math.log(base)))
+            yield _reorder(block, columns)
+
+    def _columns(self) -> sparse.csr_matrix:
+        """File genes x model genes: one where they are the same, so a product adds up repeats."""
+        rows = np.flatnonzero(self.gene_report.index >= 0)
+        ones = np.ones(rows.size, dtype=np.float32)
+        shape = (self.gene_report.n_file, self.gene_report.n_model)
+        return sparse.csr_matrix((ones, (rows, self.gene_report.index[rows])), shape=shape)
+
+    def _check(self, block: sparse.csr_matrix, start: int) -> None:
+        bad = ~(np.isfinite(block.data) & (block.data >= 0))
+        if not bad.any():
+            return
+        first = int(np.flatnonzero(bad)[0])
+        row = start + int(np.searchsorted(block.indptr, first, side="right")) - 1
+        cell, gene = self.adata.obs_names[row], self.adata.var_names[block.indices[first]]
+        msg = (
+            f"{self.count_report.slot} holds {int(bad.sum())} negative, NaN or infinite values in "
+            f"cells {start} to {start + block.shape[0] - 1}; the first is {block.data[first]} for "
+            f"gene {gene!r} in cell {cell!r}. Remove these, or pass `layer=` to name another layer."
+        )
+        raise ValueError(msg)
+
+
+def prepare(
+    adata: AnnData,
+    *,
+    genes: GeneTable,
+    layer: str | None = None,
+    counts: Counts = "auto",
+    gene_symbols: str | None = None,
+    block_size: int = 2048,
+) -> Prepared:
+    """Check the values and the genes of an AnnData.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    genes
+        The model's genes.
+    layer, counts
+        As in :func:`scmmgpt_tl.pp.check_counts`.
+    gene_symbols
+        As in :func:`scmmgpt_tl.pp.match_genes`.
+    block_size
+        Most cells to hold at a time.
+
+    Raises
+    ------
+    ValueError
+        If values or genes are not what the model can read.
+    """
+    return Prepared(
+        adata=adata,
+        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols),
+        count_report=check_counts(adata, layer=layer, counts=counts),
+        block_size=block_size,
+    )
+
+
+def n_genes(block: sparse.csr_matrix) -> NDArray[np.int64]:
+    """Count the genes seen in each cell.
+
+    Parameters
+    ----------
+    block
+        Cells x genes from :meth:`Prepared.blocks`.
+
+    Examples
+    --------
+    >>> n_genes(sparse.csr_matrix([[0, 2, 1], [0, 0, 0]]))
+    array([2, 0])
+    """
+    return np.diff(block.indptr).astype(np.int64)
+
+
+def _reorder(block: sparse.csr_matrix, columns: Any) -> sparse.csr_matrix:
+    moved = sparse.csr_matrix(block @ columns)
+    moved.sort_indices()
+    return moved

@@ -1,0 +1,107 @@
+"""Every key under which a result is stored, derived from `key_added` in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class _Keys:
+    key: str
+
+    def __post_init__(self) -> None:
+        # A slash makes a nested group in h5ad and is refused by zarr.
+        if not isinstance(self.key, str) or not self.key or "/" in self.key:
+            msg = f"`key_added` must be a non-empty string without '/', not {self.key!r}."
+            raise ValueError(msg)
+
+    @property
+    def uns(self) -> str:
+        """Parameters and tables."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class AnnotationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.annotate`.
+
+    Examples
+    --------
+    >>> AnnotationKeys("type").score
+    'type_score'
+    """
+
+    key: str = "scmm_cell_type"
+
+    @property
+    def label(self) -> str:
+        """Cell type, in `obs`."""
+        return self.key
+
+    @property
+    def score(self) -> str:
+        """Calibrated score, in `obs`."""
+        return f"{self.key}_score"
+
+    @property
+    def margin(self) -> str:
+        """Distance to the runner-up, in `obs`."""
+        return f"{self.key}_margin"
+
+    @property
+    def cl(self) -> str:
+        """Cell Ontology id, in `obs`."""
+        return f"{self.key}_cl"
+
+    @property
+    def reason(self) -> str:
+        """Why a cell is unknown, in `obs`."""
+        return f"{self.key}_reason"
+
+    @property
+    def scores(self) -> str:
+        """Cells x labels, in `obsm`."""
+        return f"{self.key}_scores"
+
+
+@dataclass(frozen=True)
+class EmbeddingKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.embed`."""
+
+    key: str = "X_scmm"
+
+    @property
+    def obsm(self) -> str:
+        """Unit vectors, in `obsm`."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class DescriptionKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.describe`."""
+
+    key: str = "scmm_description"
+
+    @property
+    def obs(self) -> str:
+        """Description, in `obs`."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class SearchKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.search`."""
+
+    key: str = "scmm_search"
+
+    @property
+    def obs(self) -> str:
+        """Score, in `obs`."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class RankKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.rank_terms`."""
+
+    key: str = "scmm_rank_terms"

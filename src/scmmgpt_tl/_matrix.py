@@ -1,0 +1,198 @@
+"""Row blocks of a matrix, whatever its storage, and the AnnData inside a MuData."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from anndata import AnnData
+from anndata.abc import CSCDataset
+from scanpy import logging as logg
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mudata import MuData
+    from numpy.typing import NDArray
+
+DEFAULT_MODALITY = "rna"
+
+
+def modality(data: AnnData | MuData, mod: str | None = None) -> AnnData:
+    """Give the AnnData to work on.
+
+    Parameters
+    ----------
+    data
+        An AnnData, or a MuData to take a modality of.
+    mod
+        Name of the modality; `"rna"` where none is named.
+
+    Raises
+    ------
+    TypeError
+        If `data` is neither, or `mod` is given for an AnnData.
+    ValueError
+        If the MuData has no such modality.
+    """
+    if isinstance(data, AnnData):
+        if mod is not None:
+            msg = f"`mod={mod!r}` picks a modality of a MuData, but `adata` is an AnnData."
+            raise TypeError(msg)
+        return data
+    # MuData is recognised by its shape: importing mudata here would slow down everyone without it.
+    modalities = getattr(data, "mod", None)
+    if modalities is None or not hasattr(data, "obsmap"):
+        msg = f"`adata` must be an AnnData or a MuData, not {type(data).__name__}."
+        raise TypeError(msg)
+    name = DEFAULT_MODALITY if mod is None else mod
+    if name not in modalities:
+        msg = f"There is no modality {name!r}. Pass `mod=` as one of {list(modalities)}."
+        raise ValueError(msg)
+    return modalities[name]
+
+
+def get_matrix(adata: AnnData, layer: str | None = None) -> Any:
+    """Give `X` or a layer in a form that :func:`row_blocks` reads without loading it whole.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    layer
+        A layer, or `None` for `X`.
+    """
+    if adata.isbacked and adata.is_view and layer is None:
+        # `view.X` would load all rows of the view, and a backed view cannot be sliced any further.
+        return _BackedView(adata)
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        msg = f"There is no `adata.X`. Pass `layer=` as one of {list(adata.layers)}."
+        raise ValueError(msg)
+    return matrix
+
+
+def row_blocks(matrix: Any, size: int) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
+    """Read a matrix from top to bottom.
+
+    Parameters
+    ----------
+    matrix
+        Dense or sparse, in memory, backed by h5ad or zarr, or dask.
+    size
+        Most rows to hold at a time.
+
+    Yields
+    ------
+    First row, row behind the last, and the rows as float32 CSR: sorted, without repeated entries
+    or stored zeros, and never sharing memory with `matrix`.
+
+    Raises
+    ------
+    TypeError
+        If the matrix is of a kind that cannot be read.
+
+    Examples
+    --------
+    >>> [(start, stop) for start, stop, block in row_blocks(np.eye(5), 2)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    if size < 1:
+        msg = f"Blocks must have at least one row, not {size}."
+        raise ValueError(msg)
+    source = _sliceable(matrix)
+    for low, high in _parts(source):
+        part = source if (low, high) == (0, source.shape[0]) else source[low:high]
+        if hasattr(part, "dask"):
+            part = part.compute()
+        for start in range(0, high - low, size):
+            stop = min(start + size, high - low)
+            yield low + start, low + stop, to_csr(part[start:stop])
+
+
+def take_rows(matrix: Any, rows: NDArray[np.intp]) -> sparse.csr_matrix:
+    """Read some rows, in ascending order, as :func:`row_blocks` does.
+
+    Parameters
+    ----------
+    matrix
+        As for :func:`row_blocks`.
+    rows
+        Ascending row numbers.
+    """
+    part = _sliceable(matrix)[rows]
+    return to_csr(part.compute() if hasattr(part, "dask") else part)
+
+
+def to_csr(part: Any) -> sparse.csr_matrix:
+    """Copy rows to float32 CSR: sorted, without repeated entries or stored zeros.
+
+    Parameters
+    ----------
+    part
+        Rows in memory, dense or sparse.
+    """
+    if sparse.issparse(part):
+        rows = part.tocsr()
+        # Copies: scipy may hand back the caller's own arrays, and the clean-up works in place.
+        parts = rows.data.astype(np.float32), rows.indices.copy(), rows.indptr.copy()
+        block = sparse.csr_matrix(parts, shape=rows.shape)
+    else:
+        block = sparse.csr_matrix(np.atleast_2d(np.asarray(part, dtype=np.float32)))
+    block.sum_duplicates()
+    block.eliminate_zeros()
+    return block
+
+
+class _BackedView:
+    """Rows of a view of a backed AnnData, read from its parent when asked for."""
+
+    def __init__(self, view: AnnData) -> None:
+        self._parent, self._columns = view._adata_ref, view._vidx
+        self._rows = np.arange(view._adata_ref.n_obs)[view._oidx]
+        self.shape = view.shape
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self._parent[self._rows[rows], self._columns].X
+
+
+@singledispatch
+def _sliceable(matrix: Any) -> Any:
+    """Something that gives rows quickly."""
+    module = type(matrix).__module__.partition(".")[0]
+    if module in {"h5py", "zarr", "dask", "anndata"} or isinstance(matrix, _BackedView):
+        return matrix
+    msg = (
+        f"Cannot read a matrix of type {type(matrix).__module__}.{type(matrix).__name__}. "
+        "Use a numpy array, a scipy sparse matrix, a backed AnnData or a dask array."
+    )
+    raise TypeError(msg)
+
+
+@_sliceable.register
+def _(matrix: np.ndarray) -> Any:
+    return np.asarray(matrix)
+
+
+@_sliceable.register(sparse.spmatrix)
+@_sliceable.register(sparse.sparray)
+def _(matrix: Any) -> Any:
+    return matrix.tocsr()
+
+
+@_sliceable.register
+def _(matrix: CSCDataset) -> Any:
+    logg.hint("the matrix is stored by columns (CSC): reading it whole")
+    return matrix.to_memory().tocsr()
+
+
+def _parts(matrix: Any) -> Iterator[tuple[int, int]]:
+    """Row ranges to load at once: everything, or a dask array's own chunks."""
+    if not hasattr(matrix, "dask"):
+        # Storage other than dask is sliced block by block: nothing is loaded here.
+        yield 0, matrix.shape[0]
+        return
+    stops = np.cumsum(matrix.chunks[0])
+    yield from zip((int(stop) for stop in stops - matrix.chunks[0]), map(int, stops), strict=True)

@@ -1,0 +1,160 @@
+"""Tell what is in a file and whether it fits a model, or tell about a model."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from scmmgpt_tl import _files, pp
+from scmmgpt_tl._matrix import modality
+
+from ._say import paragraph, say, table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from anndata import AnnData
+    from mudata import MuData
+
+FITS, DOES_NOT_FIT = 0, 1
+
+
+def info(args: argparse.Namespace) -> int:
+    """Tell about a file, or about a model where no file is given."""
+    if args.input is None:
+        return _tell_model(args.model or "default")
+    backed = _files.file_format(args.input) == "h5ad"
+    data = _files.read(args.input, backed=backed)
+    say(f"{args.input}: {_heading(data)}")
+    adata = modality(data, args.mod)
+    say(table(_slots(adata)))
+    problems = [_tell_genes(adata, args), _tell_counts(adata, args)]
+    if any(problems):
+        say("does not fit the model")
+        cure = _cure(adata, args)
+        if cure and not problems[0]:
+            say(f"  it would with: {cure}")
+        return DOES_NOT_FIT
+    say("fits the model")
+    say(f"  to go on: {_suggestion(args)}")
+    return FITS
+
+
+def _heading(data: AnnData | MuData) -> str:
+    if not _files.is_mudata(data):
+        return f"{data.n_obs:,} cells x {data.n_vars:,} genes"
+    parts = [f"{name} ({part.n_obs:,} x {part.n_vars:,})" for name, part in data.mod.items()]
+    return f"{data.n_obs:,} cells, modalities {', '.join(parts)}"
+
+
+def _slots(adata: AnnData) -> list[tuple[str, str]]:
+    rows = [("X", _storage(adata.X))]
+    rows += [(f"layers[{name!r}]", _storage(values)) for name, values in adata.layers.items()]
+    if adata.raw is not None:
+        rows.append(
+            ("raw", f"{adata.raw.n_vars:,} genes, {_storage(adata.raw.X)}; never used unasked")
+        )
+    for slot in ("obs", "var", "obsm", "uns"):
+        names = [str(name) for name in getattr(adata, slot)]
+        if names:
+            rows.append((slot, _shortened(names)))
+    return rows
+
+
+def _storage(matrix: Any) -> str:
+    if matrix is None:
+        return "nothing"
+    kind = getattr(matrix, "format", None) or ("dask" if hasattr(matrix, "dask") else "dense")
+    return f"{matrix.dtype} {kind}"
+
+
+def _shortened(names: list[str], most: int = 8) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _tell_genes(adata: AnnData, args: argparse.Namespace) -> str | None:
+    genes = None if args.model in {None, "default"} else _load(args.model).genes
+    say("genes")
+    try:
+        report = pp.match_genes(adata, genes=genes, gene_symbols=args.gene_symbols)
+    except ValueError as error:
+        return _problem(error)
+    for line in str(report).splitlines():
+        say(paragraph(line))
+    return None
+
+
+def _tell_counts(adata: AnnData, args: argparse.Namespace) -> str | None:
+    say("values")
+    try:
+        report = pp.check_counts(adata, layer=args.layer, counts=args.counts)
+    except ValueError as error:
+        return _problem(error)
+    say(paragraph(str(report)))
+    return None
+
+
+def _problem(error: ValueError) -> str:
+    say(paragraph(str(error)))
+    return str(error)
+
+
+def _cure(adata: AnnData, args: argparse.Namespace) -> str | None:
+    """Find the options under which the values would do."""
+    for layer in (None, "X", *adata.layers):
+        for counts in ("auto", "lognorm"):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    pp.check_counts(adata, layer=layer, counts=counts)
+            except ValueError:
+                continue
+            return _suggestion(args, layer=layer, counts=counts)
+    return None
+
+
+def _suggestion(
+    args: argparse.Namespace, *, layer: str | None = None, counts: str | None = None
+) -> str:
+    """Write the command that annotates this file."""
+    source = args.input
+    words = ["scmm", "annotate", str(source), "-o", f"{source.stem}.annotated{source.suffix}"]
+    options = {
+        "--model": args.model,
+        "--mod": args.mod,
+        "--gene-symbols": args.gene_symbols,
+        "--layer": layer or (args.layer if counts is None else None),
+        "--counts": counts or args.counts,
+    }
+    for name, value in options.items():
+        if value is not None and (name, value) != ("--counts", "auto"):
+            words += [name, value]
+    return shlex.join(words)
+
+
+def _tell_model(name: str) -> int:
+    model = _load(name)
+    calibration = model.calibration
+    n_ids = sum(bool(cl_id) for cl_id in model.labels.cl_ids)
+    tissues = sorted({tissue for row in model.labels.tissues for tissue in row})
+    say(f"{model.name} {model.revision} ({model.licence})")
+    rows = [
+        ("sha256", model.sha256),
+        ("device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
+        ("genes", f"{len(model.genes):,}"),
+        ("labels", f"{len(model.labels):,}, {n_ids:,} with a Cell Ontology id"),
+        ("tissues", ", ".join(tissues) or "not told"),
+        ("threshold", f"{calibration.threshold:g}; cells with a lower score are unknown"),
+        ("fewest genes", f"{calibration.min_genes}; cells with fewer are unknown"),
+        ("calibrated on", ", ".join(calibration.fitted_on)),
+    ]
+    say(table(rows))
+    return FITS
+
+
+def _load(name: str) -> Any:
+    import scmmgpt_tl as scmm
+
+    return scmm.load_model(name)

@@ -1,0 +1,193 @@
+"""The arguments of every command."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import _commands, _info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of `scmm`; the chosen command is left in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="scmm",
+        description="Ask single cells what they are: a cell and text model for AnnData.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"scmmgpt-tl {version('scmmgpt-tl')}"
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_annotate(commands)
+    _add_embed(commands)
+    _add_describe(commands)
+    _add_search(commands)
+    _add_info(commands)
+    return parser
+
+
+def names(text: str) -> list[str]:
+    """Split names at commas; double quotes keep a name with commas whole.
+
+    Examples
+    --------
+    >>> names('B cell, "CD4-positive, alpha-beta T cell"')
+    ['B cell', 'CD4-positive, alpha-beta T cell']
+    """
+    row = next(csv.reader([text], skipinitialspace=True), [])
+    found = [name.strip() for name in row if name.strip()]
+    if not found:
+        msg = "needs at least one name"
+        raise argparse.ArgumentTypeError(msg)
+    return found
+
+
+def _add_annotate(commands: Commands) -> None:
+    parser = _add(commands, "annotate", _commands.annotate, text="name the type of every cell")
+    _add_choice(parser)
+    parser.add_argument("--tissue", type=names, metavar="A,B", help="only labels of these tissues")
+    parser.add_argument("--groupby", metavar="COLUMN", help="one label for each group of cells")
+    parser.add_argument(
+        "--level",
+        type=names,
+        metavar="LEVEL",
+        help='"deepest" for the deepest Cell Ontology term the evidence supports, or the names of '
+        "the terms to roll up to",
+    )
+    _add_model(parser)
+    _add_output(parser, key="scmm_cell_type", table="labels and scores")
+
+
+def _add_embed(commands: Commands) -> None:
+    parser = _add(commands, "embed", _commands.embed, text="give every cell its place in the model")
+    _add_model(parser)
+    _add_output(parser, key="X_scmm", table="the vectors")
+
+
+def _add_describe(commands: Commands) -> None:
+    parser = _add(commands, "describe", _commands.describe, text="write about each group of cells")
+    parser.add_argument(
+        "--groupby", metavar="COLUMN", help="column of groups (default: every cell by itself)"
+    )
+    _add_choice(parser)
+    parser.add_argument("--tissue", help="where the cells are from; only labels of this tissue")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, another wording")
+    _add_model(parser)
+    _add_output(parser, key="scmm_description", table="the descriptions")
+
+
+def _add_search(commands: Commands) -> None:
+    parser = _add(commands, "search", _commands.search, text="find the cells that a text describes")
+    parser.add_argument("query", help='what to look for, such as "exhausted CD8 T cell"')
+    _add_model(parser)
+    _add_output(parser, key="scmm_search", table="the scores")
+
+
+def _add_info(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "info",
+        _info.info,
+        text="tell what is in a file and whether it fits the model (exit code 1 if not); "
+        "without a file, tell about a model",
+        file_needed=False,
+    )
+    _add_model(parser, default_model=None)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--labels",
+        type=names,
+        metavar="A,B",
+        help='names or Cell Ontology ids to choose from; "double quotes" keep a name with commas '
+        "whole (default: the model's own labels)",
+    )
+    choice.add_argument(
+        "--labels-file",
+        type=Path,
+        metavar="FILE",
+        help="the same from a .json list, a .json object {name: description}, or one name a line",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="cells with a lower score are unknown (default: the model's)",
+    )
+
+
+def _add(
+    commands: Commands,
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    *,
+    text: str,
+    file_needed: bool = True,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.set_defaults(command=command)
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        nargs=None if file_needed else "?",
+        help="an .h5ad or .h5mu file, or a .zarr folder",
+    )
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser, *, key: str, table: str) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
+    )
+    group.add_argument("--batch-size", type=int, help="cells per pass")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
+    )
+    group.add_argument("--csv", type=Path, metavar="FILE", help=f"write {table} as a table too")
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
+    )
+    group.add_argument(
+        "--key-added", default=key, help="name of the results (default: %(default)s)"
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "default") -> None:
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--layer", help='layer with the counts; "X" for X (default: "counts", else X)'
+    )
+    group.add_argument(
+        "--counts",
+        choices=("auto", "raw", "lognorm"),
+        default="auto",
+        help="what the values are; lognorm undoes log1p (default: %(default)s)",
+    )
+    group.add_argument("--gene-symbols", metavar="COLUMN", help="column of .var with gene names")
+    group.add_argument("--mod", help='modality of an .h5mu file (default: "rna")')
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default=default_model,
+        help="name or folder of a model (default: the shipped one)",
+    )
+    group.add_argument("--device", help='such as "cpu" or "cuda" (default: the best there is)')
+    group = parser.add_argument_group("messages")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="tell every step")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -1,0 +1,45 @@
+"""What came out of a run, in words and small tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scmmgpt_tl import get
+
+from ._say import paragraph, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def annotation(adata: AnnData, key: str) -> str:
+    """Count the cells of each label, and tell why some are unknown."""
+    found = get.annotation_df(adata, key=key)
+    counts = found["label"].astype(str).value_counts()
+    unknown = int(counts.pop("unknown")) if "unknown" in counts else 0
+    rows = [("label", "cells", "share")]
+    rows += [(name, f"{n:,}", f"{n / len(found):.1%}") for name, n in counts.items()]
+    reasons = found.loc[found["label"].astype(str) == "unknown", "reason"].astype(str)
+    because = ", ".join(f"{n:,} {reason}" for reason, n in reasons.value_counts().items())
+    share = unknown / max(len(found), 1)
+    last = f"unknown: {unknown:,} of {len(found):,} cells ({share:.1%})"
+    return "\n".join([table(rows, right=[1, 2]), f"{last}: {because}" if because else last])
+
+
+def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
+    """Show the description of each group, of the first groups where there are many."""
+    found = get.description_df(adata, key=key)
+    lines = []
+    for row in found.head(most).itertuples(index=False):
+        lines += [f"{row.group} ({row.n_cells:,} cells): {row.label}", paragraph(row.description)]
+    if len(found) > most:
+        lines.append(f"and {len(found) - most:,} more")
+    return "\n".join(lines)
+
+
+def found(score: pd.Series, query: str, *, most: int = 5) -> str:
+    """Show the cells that a search found first."""
+    best = score.nlargest(most)
+    rows = [("cell", "score"), *((name, f"{value:.3f}") for name, value in best.items())]
+    return f"nearest to {query!r}:\n{table(rows, right=[1])}"

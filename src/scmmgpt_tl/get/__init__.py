@@ -1,0 +1,9 @@
+"""What the tools wrote, as tables."""
+
+from __future__ import annotations
+
+from ._annotation import annotation_df, scores
+from ._descriptions import description_df
+from ._rankings import rank_terms_df
+
+__all__ = ["annotation_df", "description_df", "rank_terms_df", "scores"]

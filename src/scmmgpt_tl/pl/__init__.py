@@ -1,0 +1,11 @@
+"""Pictures of results, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from ._descriptions import descriptions
+from ._embedding import embedding
+from ._scores import scores
+from ._search import search
+from ._support import support
+
+__all__ = ["descriptions", "embedding", "scores", "search", "support"]

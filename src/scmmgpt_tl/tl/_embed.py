@@ -1,0 +1,101 @@
+"""Embedding cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scanpy import logging as logg
+
+from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._keys import EmbeddingKeys
+from scmmgpt_tl._results import Results
+
+from ._kernels import embedding
+from ._session import open_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.pp._counts import Counts
+
+
+@doc_params()
+def embed(
+    adata: AnnData | MuData,
+    *,
+    model: Model | str | Path | None = None,
+    key_added: str = "X_scmm",
+    layer: str | None = None,
+    counts: Counts = "auto",
+    gene_symbols: str | None = None,
+    mod: str | None = None,
+    batch_size: int | None = None,
+    copy: bool = False,
+) -> AnnData | MuData | None:
+    """Embed cells into the space that the model shares with text.
+
+    The embedding of a cell depends on that cell alone: not on the other cells, their order or the
+    batch size.
+
+    Parameters
+    ----------
+    {adata}
+    {model}
+    {key_added}
+    {layer}
+    {counts}
+    {gene_symbols}
+    {mod}
+    {batch_size}
+    {copy}
+
+    Returns
+    -------
+    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+
+    `adata.obsm['X_scmm' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
+        Unit vectors, one row per cell.
+    `adata.uns['X_scmm' | key_added]` : :class:`dict`
+        `params` of the call and `genes`, the report of the gene matching.
+
+    Raises
+    ------
+    ValueError
+        Values or genes are not what the model can read; the message says what was found.
+
+    Examples
+    --------
+    >>> import scmmgpt_tl as scmm
+    >>> adata = scmm.datasets.immune_mini()[:50].copy()
+    >>> scmm.tl.embed(adata)
+    >>> adata.obsm["X_scmm"].dtype
+    dtype('float32')
+
+    See Also
+    --------
+    scanpy.pp.neighbors : takes the embedding by `use_rep="X_scmm"`.
+    """
+    keys = EmbeddingKeys(key_added)
+    session = open_session(
+        adata,
+        model=model,
+        layer=layer,
+        counts=counts,
+        gene_symbols=gene_symbols,
+        mod=mod,
+        copy=copy,
+    )
+    start = logg.info(f"embedding {session.n_obs} cells")
+    found = session.run(embedding, batch_size=batch_size, desc="embed")
+    record = {
+        "params": session.params(key_added=key_added),
+        "genes": session.prepared.gene_report.summary(),
+    }
+    Results(obsm={keys.obsm: found["cell"]}, uns={keys.uns: record}).write(
+        session.adata, start=start
+    )
+    return session.data if copy else None

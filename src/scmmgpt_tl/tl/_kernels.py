@@ -1,0 +1,133 @@
+"""What is kept of each batch of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scmmgpt_tl._input import n_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model.scmmgpt import CellStates
+
+__all__ = ["QuerySums", "cosines", "embedding", "probabilities"]
+
+
+def embedding(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
+    """Keep the cells' unit vectors.
+
+    Parameters
+    ----------
+    states
+        What the model says of the cells.
+    rows
+        Their counts.
+
+    Returns
+    -------
+    `cell`, `(n_cells, width)`, and `n_genes`, `(n_cells,)`.
+    """
+    return {"cell": states.cell, "n_genes": n_genes(rows)}
+
+
+def cosines(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, Any]]:
+    """Keep the similarity of cells and texts.
+
+    Parameters
+    ----------
+    model
+        Compares them.
+    text
+        Unit vectors of the texts, `(n_texts, width)`.
+
+    Returns
+    -------
+    A kernel that keeps `cosine`, `(n_cells, n_texts)`, zero for cells without counts, and
+    `n_genes`, `(n_cells,)`.
+    """
+
+    def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
+        seen = n_genes(rows)
+        cosine = model.similarity(states.projected, text).float().cpu().numpy()
+        return {"cosine": np.where(seen[:, None] > 0, cosine, np.float32(0)), "n_genes": seen}
+
+    return kernel
+
+
+def probabilities(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, Any]]:
+    """Keep the probability of each label.
+
+    Parameters
+    ----------
+    model
+        Compares cells and labels, and knows its temperature.
+    text
+        Unit vectors of the labels, `(n_labels, width)`.
+
+    Returns
+    -------
+    A kernel that keeps `p`, `(n_cells, n_labels)`, equal for all labels in cells without counts,
+    and `n_genes`, `(n_cells,)`.
+    """
+    compare = cosines(model, text)
+
+    def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
+        found = compare(states, rows)
+        p = model.calibration.probabilities(found["cosine"]).astype(np.float32)
+        return {"p": p, "n_genes": found["n_genes"]}
+
+    return kernel
+
+
+class QuerySums:
+    """Adds up the query states of groups while the cells go by, which are too many to keep.
+
+    Parameters
+    ----------
+    codes
+        Group of each cell, -1 for none; `(n_cells,)`.
+    n_groups
+        Number of groups.
+    min_genes
+        Cells with fewer genes do not count.
+    """
+
+    def __init__(self, codes: NDArray[np.intp], n_groups: int, *, min_genes: int) -> None:
+        self._codes = codes
+        self._min_genes = max(min_genes, 1)
+        self._place = 0
+        self._sizes = np.zeros(n_groups, dtype=np.intp)
+        self._sums: NDArray[np.float64] | None = None
+
+    def add(self, states: CellStates, rows: csr_matrix) -> None:
+        """Add the next batch.
+
+        Parameters
+        ----------
+        states
+            What the model says of the cells; queries are `(n_cells, n_queries, width)`.
+        rows
+            Their counts.
+        """
+        codes = self._codes[self._place : self._place + rows.shape[0]]
+        counted = (codes >= 0) & (n_genes(rows)[: len(codes)] >= self._min_genes)
+        queries = states.queries.float().cpu().numpy()[: len(codes)][counted].astype(np.float64)
+        if self._sums is None:
+            self._sums = np.zeros((len(self._sizes), *queries.shape[1:]))
+        # One statement each at the end: a batch that runs out of memory on the way is sent again.
+        np.add.at(self._sums, codes[counted], queries)
+        np.add.at(self._sizes, codes[counted], 1)
+        self._place += rows.shape[0]
+
+    def means(self) -> NDArray[np.float32]:
+        """Mean query states, `(n_groups, n_queries, width)`; zero for a group without cells."""
+        if self._sums is None:
+            return np.zeros((len(self._sizes), 0, 0), dtype=np.float32)
+        return (self._sums / np.maximum(self._sizes, 1)[:, None, None]).astype(np.float32)

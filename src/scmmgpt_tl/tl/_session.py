@@ -1,0 +1,184 @@
+"""What every tool does around its kernel: open, check, run, record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scanpy import logging as logg
+
+from scmmgpt_tl._input import prepare
+from scmmgpt_tl._results import flat, target
+from scmmgpt_tl._settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from scmmgpt_tl._input import Prepared
+    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model.scmmgpt import CellStates
+    from scmmgpt_tl.pp._counts import Counts
+
+__all__ = ["Session", "open_session"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of a tool.
+
+    Parameters
+    ----------
+    data
+        What `copy=True` returns.
+    adata
+        What is read, and written to in the end.
+    model
+        The model.
+    prepared
+        Checked input.
+    arguments
+        What the user said about the input, for the record.
+    """
+
+    data: AnnData | MuData
+    adata: AnnData
+    model: Model
+    prepared: Prepared
+    arguments: dict[str, Any]
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return self.prepared.n_obs
+
+    def blocks(self) -> Iterator[csr_matrix]:
+        """Read the counts."""
+        return self.prepared.blocks()
+
+    def run(
+        self,
+        kernel: Callable[[CellStates, csr_matrix], dict[str, Any]],
+        *,
+        batch_size: int | None,
+        desc: str,
+    ) -> dict[str, NDArray[Any]]:
+        """Send every cell through the model.
+
+        Parameters
+        ----------
+        kernel
+            What to keep of a batch, `n_genes` among it.
+        batch_size
+            Cells per pass.
+        desc
+            Title of the progress bar.
+
+        Returns
+        -------
+        The kernel's arrays over all cells, in order.
+        """
+        from scmmgpt_tl.model.runner import map_cells
+
+        outputs, report = map_cells(
+            self.model,
+            self.blocks(),
+            kernel,
+            n_obs=self.n_obs,
+            batch_size=settings.batch_size if batch_size is None else batch_size,
+            progress=settings.show_progress,
+            desc=desc,
+        )
+        speed = f"{report.cells_per_second:.0f} cells/s" if report.n_cells else "no cells"
+        logg.info(
+            f"    read {speed} on {report.device} ({report.dtype}, {report.batch_size} a batch)"
+        )
+        empty = int((outputs["n_genes"] == 0).sum())
+        if empty:
+            logg.warning(
+                f"{empty} of {self.n_obs} cells have no counts of any gene that the model knows"
+            )
+        return outputs
+
+    def params(self, **more: Any) -> dict[str, Any]:
+        """Record the call, so that it can be made again.
+
+        Parameters
+        ----------
+        more
+            The tool's own parameters.
+
+        Returns
+        -------
+        Flat parameters; those that are `None` are left out.
+        """
+        model = self.model
+        return flat(
+            {
+                **more,
+                **self.arguments,
+                "slot": self.prepared.count_report.slot,
+                "values": self.prepared.count_report.kind,
+                "model": model.name,
+                "revision": model.revision,
+                "sha256": model.sha256,
+                "version": version("scmmgpt-tl"),
+            }
+        )
+
+
+def open_session(
+    adata: AnnData | MuData,
+    *,
+    model: Model | str | Path | None,
+    layer: str | None,
+    counts: Counts,
+    gene_symbols: str | None,
+    mod: str | None,
+    copy: bool,
+) -> Session:
+    """Check that a tool can run, before anything is computed or changed.
+
+    Parameters
+    ----------
+    adata
+        What the user passed.
+    model
+        Name or path of a model, a model, or `None` for the default one.
+    layer, counts, gene_symbols, mod, copy
+        As the tools document them.
+
+    Returns
+    -------
+    The session.
+
+    Raises
+    ------
+    ValueError
+        Values, genes or the object itself cannot be used; the message says why.
+    """
+    data, own = target(adata, copy=copy, mod=mod)
+    loaded = _load(model)
+    prepared = prepare(
+        own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
+    )
+    arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
+    return Session(data, own, loaded, prepared, arguments)
+
+
+def _load(model: Model | str | Path | None) -> Model:
+    from scmmgpt_tl import load_model
+
+    match model:
+        case None:
+            return load_model()
+        case str() | Path():
+            return load_model(model)
+        case _:
+            return model

@@ -1,0 +1,212 @@
+"""The tools on files."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+
+import scmmgpt_tl as scmm
+from scmmgpt_tl import _files
+from scmmgpt_tl.cli import main
+from scmmgpt_tl.cli._commands import read_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = "scmm_cell_type"
+
+
+@pytest.fixture
+def run(model_options, tmp_path):
+    """Run a command on the tiny model and read what it wrote."""
+
+    def run_(*words: object, out: str = "out.h5ad") -> anndata.AnnData:
+        path = tmp_path / out
+        command, *rest = [str(word) for word in words]
+        assert main([command, *rest, "-o", str(path), *model_options]) == 0
+        return _files.read(path)
+
+    return run_
+
+
+def test_annotate_does_what_the_tool_does(run, cells, tiny_model, counts_adata, capsys):
+    found = run("annotate", cells)
+    scmm.tl.annotate(counts_adata, model=tiny_model)
+    pd.testing.assert_series_equal(found.obs[KEY], counts_adata.obs[KEY])
+    np.testing.assert_allclose(found.obs[f"{KEY}_score"], counts_adata.obs[f"{KEY}_score"])
+    out = capsys.readouterr().out
+    assert "60 cells annotated in" in out
+    assert "cells/s, cpu" in out
+    assert "unknown: " in out
+    for label, n in counts_adata.obs[KEY].value_counts().drop("unknown", errors="ignore").items():
+        assert f"{label} " in out or n == 0
+
+
+def test_input_file_is_left_alone(run, cells):
+    before = cells.read_bytes()
+    run("annotate", cells)
+    assert cells.read_bytes() == before
+
+
+def test_annotate_with_everything(run, cells, tmp_path):
+    found = run(
+        "annotate",
+        cells,
+        *("--labels", 'B cell, "CD4-positive, alpha-beta T cell",CL:0000860'),
+        *("--groupby", "cluster", "--threshold", "0.2", "--batch-size", "7", "--counts", "raw"),
+        *("--gene-symbols", "gene_ids", "--layer", "X", "--key-added", "type"),
+        *("--csv", tmp_path / "types.csv"),
+    )
+    params = found.uns["type"]["params"]
+    assert list(params["labels"])[:2] == ["B cell", "CD4-positive, alpha-beta T cell"]
+    assert params["groupby"] == "cluster"
+    assert params["threshold"] == pytest.approx(0.2)
+    assert found.uns["type"]["genes"]["source"] == "gene_ids"
+    assert set(found.uns["type"]["groups"]["group"]) == {"T", "B", "mono"}
+    table = pd.read_csv(tmp_path / "types.csv", index_col=0)
+    assert list(table.index) == list(found.obs_names)
+    assert list(table["label"]) == list(found.obs["type"].astype(str))
+
+
+@pytest.mark.parametrize(("words", "level"), [(["deepest"], "deepest"), (["T cell,B cell"], None)])
+def test_level(run, cells, words, level):
+    found = run("annotate", cells, "--level", *words)
+    stored = found.uns[KEY]["params"]["level"]
+    assert (stored if level else list(stored)) == (level or ["T cell", "B cell"])
+
+
+def test_tissue(run, cells):
+    found = run("annotate", cells, "--tissue", "liver", "--threshold", "0")
+    assert not {"platelet", "erythrocyte"} & set(found.obs[KEY])
+
+
+def test_labels_file(run, cells, tmp_path):
+    mine = {"my T": "a lymphocyte with CD3D", "my B": "a lymphocyte with CD79A"}
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(mine))
+    found = run("annotate", cells, "--labels-file", path, "--threshold", "0")
+    assert set(found.obs[KEY]) <= {"my T", "my B", "unknown"}
+
+
+def test_labels_from_files(tmp_path):
+    text, json_ = tmp_path / "labels.txt", tmp_path / "labels.json"
+    text.write_text("T cell\n\n CD4-positive, alpha-beta T cell \n")
+    assert read_labels(text) == ["T cell", "CD4-positive, alpha-beta T cell"]
+    json_.write_text('["T cell", "B cell"]')
+    assert read_labels(json_) == ["T cell", "B cell"]
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "[]", '"T cell"', '{"T cell": 1}', "{"])
+def test_labels_of_another_form(tmp_path, content):
+    path = tmp_path / "labels.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"labels.json' (must hold|is no valid JSON)"):
+        read_labels(path)
+
+
+def test_embed(run, cells, tiny_model, counts_adata):
+    found = run("embed", cells)
+    scmm.tl.embed(counts_adata, model=tiny_model)
+    np.testing.assert_allclose(found.obsm["X_scmm"], counts_adata.obsm["X_scmm"], atol=1e-5)
+
+
+def test_describe(run, cells, capsys):
+    first = run("describe", cells, "--groupby", "cluster", "--seed", "1", out="a.h5ad")
+    again = run("describe", cells, "--groupby", "cluster", "--seed", "1", out="b.h5ad")
+    texts = first.uns["scmm_description"]["groups"]["description"]
+    assert list(texts) == list(again.uns["scmm_description"]["groups"]["description"])
+    assert "mono (20 cells)" in capsys.readouterr().out
+
+
+def test_search(run, cells, capsys, tmp_path):
+    found = run("search", cells, "B cell", "--csv", tmp_path / "found.csv")
+    assert found.uns["scmm_search"]["params"]["query"] == "B cell"
+    out = capsys.readouterr().out
+    assert f"{found.obs['scmm_search'].idxmax()} " in out
+    table = pd.read_csv(tmp_path / "found.csv", index_col=0)
+    np.testing.assert_allclose(table["scmm_search"], found.obs["scmm_search"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("out", ["out.h5ad", "out.zarr"])
+@pytest.mark.parametrize("source", ["in.h5ad", "in.zarr"])
+def test_formats(run, counts_adata, tmp_path, source, out):
+    _files.write(counts_adata, tmp_path / source)
+    found = run("annotate", tmp_path / source, out=out)
+    assert KEY in found.obs
+    np.testing.assert_array_equal(found.X.toarray(), counts_adata.X.toarray())
+
+
+def test_backed(run, cells, counts_adata):
+    whole, backed = run("annotate", cells), run("annotate", cells, "--backed", out="backed.h5ad")
+    pd.testing.assert_frame_equal(whole.obs, backed.obs)
+    np.testing.assert_array_equal(backed.X.toarray(), counts_adata.X.toarray())
+
+
+def test_modality(run, counts_adata, tmp_path):
+    pytest.importorskip("mudata")
+    with _files._mudata() as mudata:
+        protein = anndata.AnnData(np.ones((60, 3)), obs=pd.DataFrame(index=counts_adata.obs_names))
+        data = mudata.MuData({"gex": counts_adata, "prot": protein})
+    _files.write(data, tmp_path / "in.h5mu")
+    found = run("annotate", tmp_path / "in.h5mu", "--mod", "gex", out="out.h5mu")
+    assert KEY in found.mod["gex"].obs
+    assert KEY not in found.mod["prot"].obs
+    assert f"gex:{KEY}" not in found.obs
+
+
+def test_output_over_input_when_told(run, cells):
+    assert KEY in run("annotate", cells, "--overwrite", out="cells.h5ad").obs
+
+
+def test_quiet(run, cells, capsys):
+    run("annotate", cells, "--quiet")
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What scanpy logs."""
+    before, messages = sc.settings.logfile, io.StringIO()
+    sc.settings.logfile = messages
+    yield messages
+    sc.settings.logfile = before
+
+
+def test_verbose_is_undone(run, cells, log):
+    before = sc.settings.verbosity
+    run("annotate", cells, "--verbose")
+    assert "finished" in log.getvalue()
+    assert sc.settings.verbosity == before
+    assert scmm.settings.progress is None
+
+
+def test_warning_is_one_line(run, counts_adata, tmp_path, capsys, recwarn):
+    import warnings
+
+    counts_adata.X = counts_adata.X * np.float32(0.7)
+    _files.write(counts_adata, tmp_path / "fractional.h5ad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        run("annotate", tmp_path / "fractional.h5ad")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert len(lines) == 1
+    assert lines[0].startswith("scmm: warning: X holds")
+
+
+@pytest.mark.parametrize("name", ["pbmc3k_labelled.h5ad", "darmanis_2015.h5ad"])
+def test_real_cells(shared_data, default_model, tmp_path, name):
+    path = tmp_path / "out.h5ad"
+    words = ["annotate", str(shared_data / "dev" / name), "-o", str(path), "--device", "cpu"]
+    if main(["info", *words[1:2]]) == 1:
+        words += ["--counts", "lognorm"]
+    assert main(words) == 0
+    assert Path(path).exists()

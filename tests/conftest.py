@@ -1,0 +1,192 @@
+"""Shared material: a tiny model with random weights, the shipped one, and small data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from tokenizers import Tokenizer
+
+    from scmmgpt_tl.model.scmmgpt import Model, ScMMGPT
+
+HERE = Path(__file__).parent
+SHARED_DATA = HERE.parents[1] / "shared" / "data"
+
+LABELS = {
+    "T cell": ("CL:0000084", ()),
+    "CD4-positive, alpha-beta T cell": ("CL:0000624", ()),
+    "CD8-positive, alpha-beta T cell": ("CL:0000625", ()),
+    "B cell": ("CL:0000236", ()),
+    "plasma cell": ("CL:0000786", ()),
+    "natural killer cell": ("CL:0000623", ()),
+    "classical monocyte": ("CL:0000860", ("blood",)),
+    "non-classical monocyte": ("CL:0000875", ("blood",)),
+    "dendritic cell": ("CL:0000451", ()),
+    "platelet": ("CL:0000233", ("blood",)),
+    "erythrocyte": ("CL:0000232", ("blood",)),
+    "hepatocyte": ("CL:0000182", ("liver",)),
+}
+MARKERS = {
+    "T": ("CD3D", "CD3E", "CD3G", "IL7R", "TRAC"),
+    "B": ("MS4A1", "CD79A", "CD79B", "CD19"),
+    "mono": ("LYZ", "CD14", "S100A8", "S100A9", "CST3"),
+}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real cells that are too large to ship."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"{SHARED_DATA} does not exist here")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundle of a whole network at tiny sizes; copy it before changing anything."""
+    from scmmgpt_tl.model.bundle import write_bundle
+    from scmmgpt_tl.model.calibration import Calibration
+    from scmmgpt_tl.model.genes import GeneTable
+    from scmmgpt_tl.model.labels import LabelTable
+    from scmmgpt_tl.model.load import bundle_tensors
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    genes = GeneTable.read(HERE / "data" / "genes.tsv")
+    ids, tissues = zip(*LABELS.values(), strict=True)
+    words, bytes_ = _word_tokenizer(), _byte_tokenizer()
+    network = _tiny_network(len(genes), words.get_vocab_size(), bytes_.get_vocab_size())
+    write_bundle(
+        folder,
+        config=network.config.to_dict(),
+        tensors=bundle_tensors(network, _embed(network, words), min_size=512),
+        genes=genes,
+        labels=LabelTable(tuple(LABELS), ids, tissues),
+        calibration=Calibration(0.05, (0.0, 0.5, 1.0), (0.0, 0.4, 0.9), 0.1, 5, ("noise",)),
+        text_tokenizer_json=words.to_str(),
+        decoder_tokenizer_json=bytes_.to_str(),
+        card="# tiny\n\nRandom weights, for tests.\n",
+        name="tiny",
+        revision="r1",
+        licence="BSD-3-Clause",
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_bundle: Path) -> Model:
+    """The tiny model, on the CPU."""
+    from scmmgpt_tl.model.load import load_model
+
+    return load_model(tiny_bundle, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Model:
+    """The model that ships with the package, on the CPU."""
+    from scmmgpt_tl.model.load import load_model
+
+    return load_model("default", device="cpu")
+
+
+@pytest.fixture
+def counts_adata() -> AnnData:
+    """60 cells x 303 genes of raw counts in three clusters; three genes are no model's."""
+    from anndata import AnnData
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+    rng = np.random.default_rng(0)
+    genes = GeneTable.read(HERE / "data" / "genes.tsv")
+    symbols = [*genes.symbols, "FOREIGN1", "FOREIGN2", "FOREIGN3"]
+    clusters = np.repeat(list(MARKERS), 20)
+    rate = np.tile(rng.gamma(0.3, 1.0, len(symbols)), (len(clusters), 1))
+    for name, markers in MARKERS.items():
+        rate[np.ix_(clusters == name, np.isin(symbols, markers))] += 8.0
+    return AnnData(
+        csr_matrix(rng.poisson(rate).astype(np.float32)),
+        obs=pd.DataFrame(
+            {"cluster": pd.Categorical(clusters)}, index=[f"cell{i}" for i in range(60)]
+        ),
+        var=pd.DataFrame(
+            {"gene_ids": [*genes.ensembl_ids, "foreign1", "foreign2", "foreign3"]}, index=symbols
+        ),
+        obsm={"X_umap": rng.normal(size=(60, 2))},
+    )
+
+
+def _tiny_network(n_genes: int, n_words: int, n_bytes: int) -> ScMMGPT:
+    import torch
+
+    from scmmgpt_tl.model.config import (
+        BridgeConfig,
+        DecoderConfig,
+        EncoderConfig,
+        ExpressionConfig,
+        ModelConfig,
+    )
+    from scmmgpt_tl.model.scmmgpt import ScMMGPT
+
+    bridge = BridgeConfig(
+        hidden=32,
+        n_layers=2,
+        n_heads=4,
+        intermediate=64,
+        n_queries=3,
+        projection=16,
+        vocabulary=n_words,
+        max_positions=64,
+    )
+    decoder = DecoderConfig(
+        hidden=32, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=64, vocabulary=n_bytes
+    )
+    config = ModelConfig(
+        encoder=EncoderConfig(n_genes=n_genes, width=24, n_blocks=1, n_states=4, state_width=16),
+        bridge=bridge,
+        decoder=decoder,
+        expression=ExpressionConfig(width=16, n_heads=2),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ScMMGPT(config).eval()
+
+
+def _embed(network: ScMMGPT, words: Tokenizer) -> np.ndarray:
+    import torch
+
+    rows = [torch.tensor([words.encode(name).ids]) for name in LABELS]
+    with torch.inference_mode():
+        vectors = [network.embed_text(ids, torch.ones_like(ids)) for ids in rows]
+    return torch.cat(vectors).numpy()
+
+
+def _word_tokenizer() -> Tokenizer:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    characters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *(f"##{c}" for c in characters)]
+    vocabulary = {name: i for i, name in enumerate([*names, "cell"])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
+
+
+def _byte_tokenizer() -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    characters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {name: i for i, name in enumerate([*special, *characters])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.add_special_tokens(special)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scmmgpt_tl as scmm
+
+
+@pytest.fixture
+def annotated(counts_adata, tiny_model):
+    scmm.tl.annotate(counts_adata, ["T cell", "CD4+/CD8+ T cell", "B"], model=tiny_model)
+    return counts_adata
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The Cell Ontology has no")
+        yield
+
+
+def test_annotation_is_a_copy(annotated):
+    table = scmm.get.annotation_df(annotated)
+    assert list(table.index) == list(annotated.obs_names)
+    table.loc[:, "score"] = -1
+    assert (annotated.obs["scmm_cell_type_score"] >= 0).all()
+
+
+def test_scores(annotated):
+    classes = scmm.get.scores(annotated)
+    assert list(classes.var_names) == ["T cell", "CD4+/CD8+ T cell", "B"]
+    assert classes.var["cl_id"].tolist() == ["CL:0000084", "", "CL:0000236"]
+    assert classes.X.dtype == np.float32
+    np.testing.assert_array_equal(classes.X, annotated.obsm["scmm_cell_type_scores"])
+    assert list(classes.obsm) == ["X_umap"]
+    assert classes.obs.equals(annotated.obs)
+    classes.X[:] = 0
+    assert annotated.obsm["scmm_cell_type_scores"].to_numpy().sum() > 0
+
+
+def test_rank_terms_of_one_group(counts_adata, tiny_model):
+    scmm.tl.rank_terms(counts_adata, ["T cell", "B cell"], "cluster", model=tiny_model)
+    assert len(scmm.get.rank_terms_df(counts_adata)) == 6
+    table = scmm.get.rank_terms_df(counts_adata, group="mono")
+    assert table["group"].tolist() == ["mono", "mono"]
+    assert list(table.index) == [0, 1]
+    with pytest.raises(ValueError, match="no group 'x'. Choose from 'B', 'T', 'mono'"):
+        scmm.get.rank_terms_df(counts_adata, group="x")
+
+
+@pytest.mark.parametrize(
+    ("function", "tool"),
+    [
+        (scmm.get.annotation_df, "annotate"),
+        (scmm.get.scores, "annotate"),
+        (scmm.get.description_df, "describe"),
+        (scmm.get.rank_terms_df, "rank_terms"),
+    ],
+    ids=["annotation_df", "scores", "description_df", "rank_terms_df"],
+)
+def test_what_to_run_first(counts_adata, function, tool):
+    with pytest.raises(ValueError, match=rf"uns\['x'\]\['\w+'\]. Run `scmm.tl.{tool}` first"):
+        function(counts_adata, key="x")
+
+
+def test_no_groups(annotated):
+    with pytest.raises(ValueError, match="Run `scmm.tl.annotate` with `groupby` first"):
+        scmm.get.annotation_df(annotated, groups=True)
+
+
+def test_key_of_another_tool(annotated):
+    with pytest.raises(ValueError, match="Run `scmm.tl.describe` first"):
+        scmm.get.description_df(annotated, key="scmm_cell_type")
+
+
+def test_column_was_deleted(annotated):
+    del annotated.obs["scmm_cell_type_margin"]
+    with pytest.raises(ValueError, match=r"obs\['scmm_cell_type_margin'\]. Run `scmm.tl.annotate`"):
+        scmm.get.annotation_df(annotated)
+    del annotated.obsm["scmm_cell_type_scores"]
+    with pytest.raises(ValueError, match=r"obsm\['scmm_cell_type_scores'\]"):
+        scmm.get.scores(annotated)

@@ -1,0 +1,72 @@
+"""Cells that a tool must cope with, and ways to compare what it wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+import scmmgpt_tl as scmm
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@pytest.fixture
+def poor_adata(counts_adata: AnnData) -> AnnData:
+    """The counts, with a cell without any and one with three genes."""
+    counts = counts_adata.X.toarray()
+    counts[3] = 0
+    counts[5, 3:] = 0
+    counts[5, :3] = 1
+    counts_adata.X = csr_matrix(counts)
+    return counts_adata
+
+
+TOOLS = {
+    "annotate": scmm.tl.annotate,
+    "annotate-groups": lambda adata, **more: scmm.tl.annotate(adata, None, "cluster", **more),
+    "annotate-deepest": lambda adata, **more: scmm.tl.annotate(adata, level="deepest", **more),
+    "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
+    "embed": scmm.tl.embed,
+    "rank_terms": lambda adata, **more: scmm.tl.rank_terms(adata, None, "cluster", **more),
+    "search": lambda adata, **more: scmm.tl.search(adata, "T cell", **more),
+}
+
+
+@pytest.fixture(params=TOOLS.values(), ids=TOOLS.keys())
+def tool(request: pytest.FixtureRequest, tiny_model):
+    """Every tool, with the tiny model."""
+    return lambda adata, **more: request.param(adata, model=tiny_model, **more)
+
+
+def assert_same(left: AnnData, right: AnnData, *, exact: bool = True) -> None:
+    """Everything a tool may write is the same in both."""
+    import pandas as pd
+
+    tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 0, "atol": 1e-5}
+    check = {"check_categorical": False, "check_dtype": False, **tolerance}
+    pd.testing.assert_frame_equal(left.obs, right.obs, **check)
+    assert set(left.obsm) == set(right.obsm)
+    for key, value in left.obsm.items():
+        np.testing.assert_allclose(np.asarray(value), np.asarray(right.obsm[key]), **tolerance)
+    assert set(left.uns) == set(right.uns)
+    for key, record in left.uns.items():
+        _assert_same_record(record, right.uns[key], **check)
+
+
+def _assert_same_record(left, right, **check) -> None:
+    import pandas as pd
+
+    assert set(left) == set(right)
+    for name, value in left.items():
+        if isinstance(value, pd.DataFrame):
+            pd.testing.assert_frame_equal(
+                value.reset_index(drop=True), right[name].reset_index(drop=True), **check
+            )
+        elif hasattr(value, "keys"):
+            _assert_same_record(value, right[name], **check)
+        else:
+            assert list(np.ravel(value)) == list(np.ravel(right[name]))
