@@ -29,10 +29,10 @@ def test_slow_libraries_are_not_imported(module):
 
 def test_import_adds_little_to_scanpy():
     code = (
-        "import time, scanpy; start = time.perf_counter()\n"
-        "import scmmgpt_tl; print(time.perf_counter() - start)"
+        "import time, scanpy; start = time.process_time()\n"
+        "import scmmgpt_tl; print(time.process_time() - start)"
     )
-    # The best of three: a busy machine slows any one of them down.
+    # Processor time, and the best of three: what else the machine does is not our cost.
     assert min(float(run(code)) for _ in range(3)) <= 0.3
 
 

@@ -248,7 +248,7 @@ def test_object_is_left_alone(counts, names):
     for block in prepare(adata, genes=TABLE).blocks():
         block.data[:] = 0
     np.testing.assert_array_equal(adata.X.toarray(), before.X.toarray())
-    assert not {*adata.obs, *adata.obsm, *adata.uns, *adata.layers}
+    assert not {*adata.obs, *adata.obsm, *adata.uns}
 
 
 @pytest.mark.filterwarnings("ignore:.*taken as linear:UserWarning")

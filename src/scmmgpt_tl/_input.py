@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -74,11 +74,11 @@ class Prepared:
             yield _reorder(block, columns)
 
     def _columns(self) -> sparse.csr_matrix:
-        """File genes x model genes: one where they are the same, so a product adds up repeats."""
-        rows = np.flatnonzero(self.gene_report.index >= 0)
-        ones = np.ones(rows.size, dtype=np.float32)
-        shape = (self.gene_report.n_file, self.gene_report.n_model)
-        return sparse.csr_matrix((ones, (rows, self.gene_report.index[rows])), shape=shape)
+        """Model genes x file genes: one where they are the same, so a product adds up repeats."""
+        columns = np.flatnonzero(self.gene_report.index >= 0)
+        ones = np.ones(columns.size, dtype=np.float32)
+        shape = (self.gene_report.n_model, self.gene_report.n_file)
+        return sparse.csr_matrix((ones, (self.gene_report.index[columns], columns)), shape=shape)
 
     def _check(self, block: sparse.csr_matrix, start: int) -> None:
         bad = ~(np.isfinite(block.data) & (block.data >= 0))
@@ -148,7 +148,6 @@ def n_genes(block: sparse.csr_matrix) -> NDArray[np.int64]:
     return np.diff(block.indptr).astype(np.int64)
 
 
-def _reorder(block: sparse.csr_matrix, columns: Any) -> sparse.csr_matrix:
-    moved = sparse.csr_matrix(block @ columns)
-    moved.sort_indices()
-    return moved
+def _reorder(block: sparse.csr_matrix, columns: sparse.csr_matrix) -> sparse.csr_matrix:
+    # Gene by gene: turning the product back sorts it on the way, faster than sorting each cell.
+    return (columns @ block.T.tocsr()).T.tocsr()

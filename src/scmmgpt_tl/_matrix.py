@@ -69,9 +69,20 @@ def get_matrix(adata: AnnData, layer: str | None = None) -> Any:
         return _BackedView(adata)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
-        msg = f"There is no `adata.X`. Pass `layer=` as one of {list(adata.layers)}."
+        msg = f"There is no `adata.X`. Pass `layer=` as one of {layer_names(adata)}."
         raise ValueError(msg)
     return matrix
+
+
+def layer_names(adata: AnnData) -> list[str]:
+    """Names of the layers, without the `None` by which newer versions of anndata mean `X`.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    """
+    return [name for name in adata.layers if name is not None]
 
 
 def row_blocks(matrix: Any, size: int) -> Iterator[tuple[int, int, sparse.csr_matrix]]:

@@ -108,7 +108,9 @@ def as_column(key: str, value: Any, obs_names: pd.Index) -> pd.Series:
     if len(value) != len(obs_names):
         msg = f"`obs[{key!r}]` must have {len(obs_names)} values, not {len(value)}."
         raise ValueError(msg)
-    return pd.Series(_values(f"obs[{key!r}]", value), index=obs_names, name=key)
+    values = _values(f"obs[{key!r}]", value)
+    # The dtype is repeated because pandas 3 would make its own string type of objects.
+    return pd.Series(values, index=obs_names, name=key, dtype=values.dtype)
 
 
 def _values(where: str, value: Any) -> Any:
@@ -121,7 +123,7 @@ def _values(where: str, value: Any) -> Any:
         return given.astype(np.float32)
     if given.ndim == 1 and (given.dtype.kind == "U" or _all_texts(given)):
         texts = ["" if _missing(item) else str(item) for item in given]
-        return pd.array(np.array(texts, dtype=object), dtype=object)
+        return np.array(texts, dtype=object)
     msg = f"`{where}` must be categorical, float or str in one dimension, not {given.dtype}."
     raise TypeError(msg)
 
@@ -212,6 +214,6 @@ def _frame(where: str, frame: pd.DataFrame) -> pd.DataFrame:
     rows = pd.Index(np.array([str(row) for row in frame.index], dtype=object), dtype=object)
     stored = pd.DataFrame(index=rows)
     for name, values in columns.items():
-        stored[name] = pd.Series(values, index=rows)
+        stored[name] = pd.Series(values, index=rows, dtype=values.dtype)
     stored.columns = pd.Index(np.array(list(columns), dtype=object), dtype=object)
     return stored

@@ -12,6 +12,13 @@ def test_everything_stated() -> None:
     )
 
 
+def test_definition_is_cut() -> None:
+    prompt = describe_prompt("T cell", [], ["CD3D"], "", "A lymphocyte. " * 50)
+    assert prompt.count("A lymphocyte") == 20
+    assert "T cell. Definition: A lymphocyte. A" in prompt
+    assert "A lymphocyte. Top genes: CD3D." in prompt
+
+
 def test_nothing_stated() -> None:
     assert describe_prompt("my cell", [], [], "") == (
         "Cell type: my cell. Lineage: my cell. Top genes: none. Tissue: not stated. Description:"

@@ -44,7 +44,7 @@ def test_decoder_text_is_kept(counts_adata, scripted):
     assert set(table["written_by"]) == {"decoder"}
     assert counts_adata.obs["scmm_description"].tolist() == [HEPATOCYTE] * 60
     assert prompts[0].startswith(
-        "Cell type: hepatocyte. Lineage: cell > epithelial cell > hepatocyte. Top genes: "
+        "Cell type: hepatocyte. Lineage: cell > epithelial cell > hepatocyte. Definition: "
     )
     assert prompts[0].endswith("Tissue: not stated. Description:")
 

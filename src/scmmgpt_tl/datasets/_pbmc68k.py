@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import scanpy as sc
@@ -28,10 +27,6 @@ def pbmc68k() -> AnnData:
     >>> print(scmm.pp.check_counts(adata, counts="lognorm").kind)
     lognorm
     """
-    with warnings.catch_warnings():
-        # The file that ships with scanpy is older than the present file format.
-        warnings.simplefilter("ignore")
-        reduced = sc.datasets.pbmc68k_reduced()
-    adata = reduced.raw.to_adata()
+    adata = sc.datasets.pbmc68k_reduced().raw.to_adata()
     adata.X = adata.X.astype("float32")
     return adata

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 import numpy as np
 
 from scmmgpt_tl._docs import doc_params
-from scmmgpt_tl._matrix import get_matrix, take_rows
+from scmmgpt_tl._matrix import get_matrix, layer_names, take_rows
 from scmmgpt_tl._warnings import warn
 
 from ._values import LARGEST_LOG, Kind, Values, measure
@@ -137,7 +137,7 @@ def _choose_layer(adata: AnnData, *, layer: str | None, counts: Counts) -> str |
         return layer
     if layer == "X":
         return None
-    msg = f"There is no layer {layer!r}. Pass `layer=` as 'X' or one of {list(adata.layers)}."
+    msg = f"There is no layer {layer!r}. Pass `layer=` as 'X' or one of {layer_names(adata)}."
     raise ValueError(msg)
 
 
@@ -220,7 +220,7 @@ def _what_is_wrong(values: Values) -> str:
 def _cure(adata: AnnData, layer: str | None, *, logged: bool = False) -> str:
     """Name every slot that does look right."""
     advice = []
-    for name in (None, *adata.layers):
+    for name in (None, *layer_names(adata)):
         if name != layer and (name is not None or adata.X is not None):
             kind = _kind(get_matrix(adata, name))
             if kind in {"counts", "fractional"}:

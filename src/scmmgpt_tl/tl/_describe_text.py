@@ -21,8 +21,12 @@ __all__ = ["Evidence", "choose_text", "evidence_text", "sentences"]
 ROOT = "CL:0000000"
 _BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
-_NAMES_CELLS = re.compile(r"^(these|this|they|it|the)\b.*\b(are|is|be|represent|include)\b", re.I)
-_EXPRESSION = re.compile(r"\b(express|marker|positive for|transcript|upregulat|high in)", re.I)
+_NAMES_CELLS = re.compile(
+    r"\b(these|this|they|it)\b.*\b(are|is|be|looks? like|represents?|includes?)\b", re.I
+)
+_EXPRESSION = re.compile(
+    r"\b(express|marke|genes?\b|positive for|transcript|upregulat|high in)", re.I
+)
 _NEGATION = re.compile(
     r"\b(not|no|never|without|lacks?|lacking|absent|unlike|neither|nor|cannot|than|except|negative)\b",
     re.I,
@@ -65,6 +69,11 @@ class Evidence:
         if not self.cl_id:
             return (self.label,)
         return tuple(self.ontology.name(key) for key in self.ontology.lineage(self.cl_id))
+
+    @property
+    def definition(self) -> str:
+        """What the label is: in the user's words, else in the ontology's."""
+        return self.description or (self.ontology.definition(self.cl_id) if self.cl_id else "")
 
     def faults(self, sentence: str) -> list[str]:
         """Say what in a sentence the evidence does not bear out.

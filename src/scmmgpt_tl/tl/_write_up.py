@@ -128,7 +128,9 @@ def _unwritten(evidence: Evidence | None) -> Text:
 def _prompt(evidence: Evidence) -> str:
     from scmmgpt_tl.model.prompts import describe_prompt
 
-    return describe_prompt(evidence.label, evidence.lineage, evidence.genes, evidence.tissue)
+    return describe_prompt(
+        evidence.label, evidence.lineage, evidence.genes, evidence.tissue, evidence.definition
+    )
 
 
 def _announce(seconds: float, *, done: int, left: int) -> None:

@@ -19,6 +19,8 @@ class RunConfig:
         `.h5ad` files of reference profiles and of labelled real cells.
     exclude
         Studies (`"file|matrix"` or their beginnings) never trained on.
+    held_out_cells, held_out_studies
+        Cells and profile studies that are not trained on but calibrated with.
     gencode, gene_text
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
     extra_genes
@@ -36,6 +38,8 @@ class RunConfig:
     bert: Path
     llama: Path
     exclude: tuple[str, ...] = ()
+    held_out_cells: tuple[Path, ...] = ()
+    held_out_studies: tuple[str, ...] = ()
     extra_genes: tuple[str, ...] = ()
     architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int = 0
@@ -64,9 +68,9 @@ class RunConfig:
         here = path.parent
         for key in ("gencode", "gene_text", "bert", "llama"):
             raw[key] = here / raw[key]
-        for key in ("profiles", "cells"):
-            raw[key] = tuple(sorted(p for pattern in raw[key] for p in _glob(here, pattern)))
-        for key in ("exclude", "extra_genes"):
+        for key in ("profiles", "cells", "held_out_cells"):
+            raw[key] = tuple(sorted(p for pattern in raw.get(key, ()) for p in _glob(here, pattern)))
+        for key in ("exclude", "held_out_studies", "extra_genes"):
             raw[key] = tuple(raw.get(key, ()))
         return cls(**raw)
 

@@ -47,7 +47,8 @@ class Material:
 def prepare(config: RunConfig) -> Material:
     """Read and join all sources of a run."""
     genes = build_gene_table(config.gencode, config.gene_text, extra=frozenset(config.extra_genes))
-    profiles = read_profiles(config.profiles, genes, exclude=config.exclude)
+    exclude = (*config.exclude, *config.held_out_studies)
+    profiles = read_profiles(config.profiles, genes, exclude=exclude)
     cells = tuple(read_cells(path, genes) for path in config.cells)
     types = tuple(sorted({*profiles.terms, *(term for part in cells for term in part.terms)}))
     return Material(

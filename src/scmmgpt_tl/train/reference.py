@@ -63,7 +63,11 @@ class Cells:
 
 
 def read_profiles(
-    paths: Sequence[Path], genes: GeneTable, *, exclude: Collection[str] = ()
+    paths: Sequence[Path],
+    genes: GeneTable,
+    *,
+    exclude: Collection[str] = (),
+    only: Collection[str] | None = None,
 ) -> Profiles:
     """Read reference profiles of all files.
 
@@ -74,9 +78,12 @@ def read_profiles(
     genes
         Gene table of the model.
     exclude
-        Studies (`"file|matrix"` or their beginnings) that must not be trained on.
+        Studies (`"file|matrix"` or their beginnings) to leave out.
+    only
+        Studies to read; by default all.
     """
-    parts = [_read_profile_file(path, genes, tuple(exclude)) for path in paths]
+    wanted = None if only is None else tuple(only)
+    parts = [_read_profile_file(path, genes, tuple(exclude), wanted) for path in paths]
     offsets = np.cumsum([0, *(len(part.panels) for part in parts[:-1])])
     return Profiles(
         shares=np.concatenate([part.shares for part in parts]),
@@ -104,7 +111,9 @@ def read_cells(path: Path, genes: GeneTable) -> Cells:
     )
 
 
-def _read_profile_file(path: Path, genes: GeneTable, exclude: tuple[str, ...]) -> Profiles:
+def _read_profile_file(
+    path: Path, genes: GeneTable, exclude: tuple[str, ...], only: tuple[str, ...] | None
+) -> Profiles:
     adata = ad.read_h5ad(path)
     matrix = adata.obs.get("matrix", adata.obs.get("sample"))
     matrix = ["" for _ in range(adata.n_obs)] if matrix is None else [str(m) for m in matrix]
@@ -116,7 +125,10 @@ def _read_profile_file(path: Path, genes: GeneTable, exclude: tuple[str, ...]) -
     panel, panels = _panels(adata, to_model)
     keep = np.array(
         [
-            term not in NOT_A_TYPE and total > 0 and not study.startswith(exclude or ("\0",))
+            term not in NOT_A_TYPE
+            and total > 0
+            and not study.startswith(exclude or ("\0",))
+            and (only is None or study.startswith(only))
             for term, total, study in zip(terms, mapped.sum(1), studies, strict=True)
         ]
     )

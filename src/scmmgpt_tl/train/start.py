@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ def start_decoder(
             if int(parts[2]) in place:
                 parts[2] = str(place[int(parts[2])])
                 new[".".join(parts)] = value
-        elif key in {"model.embed_tokens.weight", "lm_head.weight"}:
-            new[key] = value[list(kept)]
+        elif key == "model.embed_tokens.weight":
+            # The output layer is tied to it.
+            new[key] = new["lm_head.weight"] = value[list(kept)]
         else:
             new[key] = value
     decoder.llama.load_state_dict(new, strict=True)
@@ -123,3 +124,18 @@ def trim_tokenizer(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenize
         if token["content"] in raw["model"]["vocab"]
     ]
     return Tokenizer.from_str(json.dumps(raw)), kept
+
+
+def convert_llama(folder: Path, gguf: str, target: Path) -> None:
+    """Turn a GGUF file of a Llama into `model.safetensors` and `tokenizer.json` (bfloat16).
+
+    A model that transformers read from GGUF cannot save itself; its state dict can.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    llama = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf, dtype=torch.bfloat16)
+    state = {k: v.contiguous() for k, v in llama.state_dict().items() if k != "lm_head.weight"}
+    target.mkdir(parents=True, exist_ok=True)
+    save_file(state, target / "model.safetensors")
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
+    tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))

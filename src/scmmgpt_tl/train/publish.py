@@ -1,0 +1,144 @@
+"""From a trained run to a bundle: labels, calibration, card, files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from scmmgpt_tl import ontology
+from scmmgpt_tl.model.bundle import write_bundle
+from scmmgpt_tl.model.labels import LabelTable
+from scmmgpt_tl.model.load import bundle_tensors
+from scmmgpt_tl.model.prompts import label_wordings
+from scmmgpt_tl.model.scmmgpt import _pad
+
+from .calibrate import calibrate
+from .stage1 import readable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+    from scmmgpt_tl.model.scmmgpt import ScMMGPT
+
+    from .config import RunConfig
+    from .material import Material
+
+ANYWHERE = 8
+LEUKOCYTE, MACROPHAGE = "CL:0000738", "CL:0000235"
+
+
+def publish(
+    network: ScMMGPT,
+    material: Material,
+    decoder_tokenizer: Tokenizer,
+    config: RunConfig,
+    target: Path,
+    *,
+    name: str,
+    revision: str,
+) -> str:
+    """Write the bundle of a run to `target` and return its hash."""
+    labels = label_table(material)
+    # What users run are the quantised weights, so labels and calibration must see the same.
+    _quantise_in_place(network)
+    embeddings = label_embeddings(network, material.text_tokenizer, labels)
+    calibration = calibrate(network, embeddings, labels.cl_ids, material.genes, config)
+    return write_bundle(
+        target,
+        config=network.config.to_dict(),
+        tensors=bundle_tensors(network, embeddings),
+        genes=material.genes,
+        labels=labels,
+        calibration=calibration,
+        text_tokenizer_json=material.text_tokenizer.to_str(),
+        decoder_tokenizer_json=decoder_tokenizer.to_str(),
+        card=card(material, config, name=name, revision=revision, n_labels=len(labels)),
+        name=name,
+        revision=revision,
+        licence="BSD-3-Clause",
+    )
+
+
+def label_table(material: Material) -> LabelTable:
+    """Return the types of a run with the tissues they were seen in.
+
+    Types seen in many tissues may be anywhere, and so may all leukocytes but the macrophages that
+    live in one tissue.
+    """
+    cl = ontology.load()
+    seen: dict[str, set[str]] = defaultdict(set)
+    profiles = material.profiles
+    for term, tissue in zip(profiles.terms, profiles.tissues, strict=True):
+        seen[term].add(readable(tissue).removeprefix("fetal ").strip())
+    for part in material.cells:
+        for term, tissue in zip(part.terms, part.tissues, strict=True):
+            seen[term].add(readable(tissue))
+    tissues = []
+    for term in material.types:
+        above = cl.ancestors(term)
+        travels = LEUKOCYTE in above and MACROPHAGE not in above
+        found = sorted(seen[term] - {""})
+        tissues.append(() if travels or len(found) >= ANYWHERE else tuple(found))
+    return LabelTable(tuple(map(cl.name, material.types)), material.types, tuple(tissues))
+
+
+@torch.inference_mode()
+def label_embeddings(
+    network: ScMMGPT, tokenizer: Tokenizer, labels: LabelTable
+) -> NDArray[np.float32]:
+    """Return the mean unit vector of each label's wordings, (labels, projection)."""
+    cl = ontology.load()
+    network.eval()
+    rows = []
+    for name, term in zip(labels.names, labels.cl_ids, strict=True):
+        texts = label_wordings(name, cl.definition(term))
+        ids, mask = _pad(tokenizer, texts, 0, left=False, limit=network.config.bridge.max_positions)
+        device = next(network.parameters()).device
+        mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
+        rows.append((mean / mean.norm()).cpu().numpy())
+    return np.stack(rows).astype(np.float32)
+
+
+def card(
+    material: Material, config: RunConfig, *, name: str, revision: str, n_labels: int
+) -> str:
+    """Return the model card: what the model is, what it was trained on, and on what not."""
+    studies = sorted({study.split("|")[0] for study in material.profiles.studies})
+    cells = [f"{part.study} ({part.counts.shape[0]:,} cells)" for part in material.cells]
+    held = [*(path.stem for path in config.held_out_cells), *config.held_out_studies]
+    lines = [
+        f"# {name} {revision}",
+        "",
+        "A compact scMMGPT for human single cells: set encoder, Q-Former, Llama-family text decoder and",
+        "expression decoder. The architecture follows arXiv 2503.09427; the weights are our own.",
+        "",
+        f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
+        f"* Trained on cells drawn from {len(material.profiles.terms):,} reference profiles of {', '.join(studies)};",
+        f"  and on real cells of {', '.join(cells)}.",
+        f"* Held out, and used for calibration only: {', '.join(held)}.",
+        f"* Stage 1: {config.stage1_steps} steps of {config.stage1_cells} cells. Stage 2: {config.stage2_steps} steps of",
+        f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of 8 texts (expression). Seed {config.seed}.",
+        "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",
+        "  SmolLM2-135M-Instruct (Apache-2.0), trimmed in depth and vocabulary.",
+        "* Cell Ontology: CC BY 4.0. Reference profiles: CellProfileLibrary (CC BY 4.0), Human Cell Landscape",
+        "  (Han et al. 2020), Human Protein Atlas (CC BY-SA), northstar landmarks, clustifyrdata, numbat.",
+        "* Human only. Not for clinical use.",
+        "* Measured quality: see docs/benchmarks.md of scmmgpt-tl.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@torch.no_grad()
+def _quantise_in_place(network: ScMMGPT) -> None:
+    from scmmgpt_tl.model.quantize import dequantize, quantize
+    from scmmgpt_tl.model.state import distinct_state
+
+    state = network.state_dict()
+    for key, value in dequantize(quantize(distinct_state(network), min_size=65_536)).items():
+        state[key].copy_(value)
