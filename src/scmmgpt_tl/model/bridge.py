@@ -42,7 +42,9 @@ class Bridge(nn.Module):
         self.cell_norm = nn.LayerNorm(state_width)
         self.words = Blip2TextEmbeddings(qformer)
         self.qformer = Blip2QFormerModel(qformer)
-        self.queries = nn.Parameter(torch.empty(1, config.n_queries, config.hidden).normal_(std=0.02))
+        self.queries = nn.Parameter(
+            torch.empty(1, config.n_queries, config.hidden).normal_(std=0.02)
+        )
         self.cell_projection = nn.Linear(config.hidden, config.projection)
         self.text_projection = nn.Linear(config.hidden, config.projection)
         self.match_head = nn.Linear(config.hidden, 2)

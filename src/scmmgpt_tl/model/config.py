@@ -42,7 +42,23 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig:
-    """Q-Former: a BERT whose text part reads words and whose query part reads cells."""
+    """Q-Former: a BERT whose text part reads words and whose query part reads cells.
+
+    Parameters
+    ----------
+    hidden, n_layers, n_heads, intermediate
+        Sizes of the transformer.
+    cross_attention_frequency
+        Every which layer lets the queries attend to the cell.
+    n_queries
+        Number of learned questions a cell is asked.
+    projection
+        Width of the space that cells and texts share.
+    vocabulary, max_positions
+        Of the text part, in tokens.
+    dropout
+        Share of hidden units and attention weights dropped in training.
+    """
 
     hidden: int = 384
     n_layers: int = 6
@@ -58,7 +74,19 @@ class BridgeConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Llama-family text decoder."""
+    """Llama-family text decoder.
+
+    Parameters
+    ----------
+    hidden, n_layers, n_heads, n_kv_heads, intermediate
+        Sizes of the transformer.
+    vocabulary, max_positions
+        In tokens.
+    rope_theta, rms_norm_eps
+        As in the Llama that the weights started from.
+    bos, eos
+        Ids of the tokens that begin and end a text; the latter pads as well.
+    """
 
     hidden: int = 576
     n_layers: int = 8
@@ -75,7 +103,15 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class ExpressionConfig:
-    """Text-conditioned expression decoder."""
+    """Text-conditioned expression decoder.
+
+    Parameters
+    ----------
+    width
+        Width of the attention, over all heads.
+    n_heads
+        Number of heads.
+    """
 
     width: int = 256
     n_heads: int = 4
@@ -119,11 +155,11 @@ class ModelConfig:
         if unknown := set(raw) - set(parts):
             msg = f"`architecture` in config.json has unknown parts {sorted(unknown)!r}."
             raise ValueError(msg)
-        built = {}
-        for name, part in parts.items():
-            given = dict(raw.get(name, {}))
-            if unknown := set(given) - {f.name for f in fields(part)}:
-                msg = f"`architecture[{name!r}]` in config.json has unknown keys {sorted(unknown)!r}."
-                raise ValueError(msg)
-            built[name] = part(**given)
-        return cls(**built)
+        return cls(**{name: _build(name, part, raw.get(name, {})) for name, part in parts.items()})
+
+
+def _build(name: str, part: type, given: Mapping[str, Any]) -> Any:
+    if unknown := set(given) - {f.name for f in fields(part)}:
+        msg = f"`architecture[{name!r}]` in config.json has unknown keys {sorted(unknown)!r}."
+        raise ValueError(msg)
+    return part(**given)

@@ -29,9 +29,7 @@ class ExpressionDecoder(nn.Module):
         self.hidden = nn.Linear(2 * config.width, config.width)
         self.level = nn.Linear(config.width, 1)
 
-    def forward(
-        self, genes: torch.Tensor, words: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, genes: torch.Tensor, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return log-rates (texts, genes), up to a constant per text.
 
         Parameters
@@ -55,4 +53,3 @@ class ExpressionDecoder(nn.Module):
         context = attended.transpose(1, 2).flatten(-2)  # (texts, genes, width)
         joined = self.norm(torch.cat([context, query.expand(len(words), -1, -1)], dim=-1))
         return self.level(F.gelu(self.hidden(joined))).squeeze(-1)
-

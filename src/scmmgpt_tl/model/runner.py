@@ -64,6 +64,7 @@ def map_cells(
     kernel: Kernel,
     *,
     n_obs: int,
+    measured: NDArray[np.bool_] | None = None,
     batch_size: int | None = None,
     progress: bool = False,
     desc: str = "",
@@ -84,6 +85,8 @@ def map_cells(
         Gets the states and the counts of a batch; returns named arrays with one row a cell.
     n_obs
         Number of cells in all blocks together.
+    measured
+        Which genes of the model the data set measured, (genes,); by default all of them.
     batch_size
         Cells a batch; by default what suits the device.
     progress
@@ -104,7 +107,7 @@ def map_cells(
         If the blocks do not hold ``n_obs`` cells, or the kernel returns another number of rows.
     """
     start = perf_counter()
-    batches = _Batches(model, kernel, batch_size)
+    batches = _Batches(model, kernel, batch_size, measured)
     outputs = _Outputs(n_obs)
     with (
         closing(_read_ahead(blocks)) as reader,
@@ -131,8 +134,14 @@ def map_cells(
 class _Batches:
     """Runs the network on rows, in batches that shrink when memory runs out."""
 
-    def __init__(self, model: Model, kernel: Kernel, batch_size: int | None) -> None:
-        self.model, self.kernel = model, kernel
+    def __init__(
+        self,
+        model: Model,
+        kernel: Kernel,
+        batch_size: int | None,
+        measured: NDArray[np.bool_] | None,
+    ) -> None:
+        self.model, self.kernel, self.measured = model, kernel, measured
         self.size = _BATCH_SIZES.get(model.device.type, 256) if batch_size is None else batch_size
         if self.size < 1:
             msg = f"`batch_size` must be at least 1, found {batch_size!r}."
@@ -151,7 +160,7 @@ class _Batches:
 
     @torch.inference_mode()
     def once(self, batch: csr_matrix) -> dict[str, NDArray[Any]]:
-        results = self.kernel(self.model.encode_cells(batch), batch)
+        results = self.kernel(self.model.encode_cells(batch, self.measured), batch)
         arrays = {name: _to_numpy(values) for name, values in results.items()}
         wrong = {name: a.shape for name, a in arrays.items() if a.shape[:1] != batch.shape[:1]}
         if wrong:

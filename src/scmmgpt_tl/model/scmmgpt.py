@@ -5,7 +5,7 @@ Arrays in, arrays out: this module knows nothing of AnnData.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from torch import nn
 from .bridge import Bridge
 from .encoders import build_encoder, build_tokenizer
 from .expression_decoder import ExpressionDecoder
+from .padding import pad_texts
 from .text_decoder import TextDecoder
-from .tokens import GeneTokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .config import ModelConfig
     from .genes import GeneTable
     from .labels import LabelTable
+    from .tokens import GeneTokens
 
 
 class CellStates(NamedTuple):
@@ -52,9 +53,9 @@ class ScMMGPT(nn.Module):
             config.expression, gene_width=config.encoder.width, text_width=config.bridge.hidden
         )
 
-    def encode_cells(self, tokens: GeneTokens) -> CellStates:
-        """Encode gene tokens."""
-        states, mask = self.cell_encoder(tokens)
+    def encode_cells(self, tokens: GeneTokens, measured: torch.Tensor) -> CellStates:
+        """Encode gene tokens of a data set that measured some of the genes, (genes,)."""
+        states, mask = self.cell_encoder(tokens, measured)
         return self.read_states(states, mask)
 
     def read_states(self, states: torch.Tensor, mask: torch.Tensor) -> CellStates:
@@ -74,30 +75,62 @@ class ScMMGPT(nn.Module):
         return self.expression_decoder(self.cell_encoder.genes.weight, words, mask)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A network with everything that gives its numbers a meaning; see :func:`scmmgpt_tl.load_model`."""
+    """A network with everything that gives its numbers a meaning; see :func:`scmmgpt_tl.load_model`.
+
+    Parameters
+    ----------
+    name, revision, sha256, licence
+        Of the bundle it was read from.
+    config
+        Sizes of the network.
+    network
+        The weights.
+    genes
+        Columns of the counts that :meth:`encode_cells` takes.
+    labels
+        The cell types it knows.
+    label_embeddings
+        Unit vectors of the labels, (labels, projection).
+    calibration
+        From similarity to the chance of being right.
+    text_tokenizer, decoder_tokenizer
+        Cut what the bridge and the text decoder read.
+    device, dtype
+        Where the network runs, and in which precision cells are encoded.
+    """
 
     name: str
     revision: str
     sha256: str
     licence: str
-    config: ModelConfig
-    network: ScMMGPT
-    genes: GeneTable
-    labels: LabelTable
-    label_embeddings: NDArray[np.float32]
-    calibration: Calibration
-    text_tokenizer: Tokenizer
-    decoder_tokenizer: Tokenizer
+    config: ModelConfig = field(repr=False)
+    network: ScMMGPT = field(repr=False)
+    genes: GeneTable = field(repr=False)
+    labels: LabelTable = field(repr=False)
+    label_embeddings: NDArray[np.float32] = field(repr=False)
+    calibration: Calibration = field(repr=False)
+    text_tokenizer: Tokenizer = field(repr=False)
+    decoder_tokenizer: Tokenizer = field(repr=False)
     device: torch.device
     dtype: torch.dtype
 
-    def encode_cells(self, rows: csr_matrix) -> CellStates:
-        """Encode counts (cells, genes of the model), in the model's dtype."""
+    def encode_cells(
+        self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None
+    ) -> CellStates:
+        """Encode counts, in the model's dtype.
+
+        Parameters
+        ----------
+        rows
+            Counts, (cells, genes of the model).
+        measured
+            Which genes of the model the data set measured, (genes,); by default all of them.
+        """
         tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
         with torch.inference_mode(), self._autocast():
-            return self.network.encode_cells(tokens)
+            return self.network.encode_cells(tokens, self._panel(measured))
 
     def embed_text(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Return unit vectors of texts, (texts, projection), float32."""
@@ -117,13 +150,16 @@ class Model:
         return torch.einsum("cqp,tp->cqt", projected.float(), vectors).amax(1)
 
     def match(
-        self, rows: csr_matrix, texts: Sequence[str]
+        self,
+        rows: csr_matrix,
+        texts: Sequence[str],
+        measured: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float32]:
         """Return the probability that text ``i`` describes cell ``i``, (cells,)."""
         tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
         ids, mask = self._read_text(texts)
         with torch.inference_mode():
-            states, states_mask = self.network.cell_encoder(tokens)
+            states, states_mask = self.network.cell_encoder(tokens, self._panel(measured))
             logits = self.network.bridge.match(states, states_mask, ids, mask)
         return logits.float().softmax(-1)[:, 1].cpu().numpy()
 
@@ -134,7 +170,7 @@ class Model:
         *,
         rng: np.random.Generator,
         n_candidates: int = 1,
-        max_new_tokens: int = 96,
+        max_new_tokens: int = 192,
         temperature: float = 0.7,
     ) -> list[list[str]]:
         """Write descriptions of cells.
@@ -160,7 +196,9 @@ class Model:
         """
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         states = torch.from_numpy(np.ascontiguousarray(queries)).to(self.device)
-        ids, mask = _pad(self.decoder_tokenizer, prompts, self.config.decoder.eos, left=True)
+        ids, mask = pad_texts(
+            self.decoder_tokenizer, prompts, pad=self.config.decoder.eos, left=True
+        )
         texts: list[list[str]] = [[] for _ in prompts]
         for candidate in range(n_candidates):
             words = self.network.text_decoder.generate(
@@ -183,29 +221,16 @@ class Model:
 
     def _read_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         limit = self.config.bridge.max_positions
-        ids, mask = _pad(self.text_tokenizer, texts, 0, left=False, limit=limit)
+        ids, mask = pad_texts(self.text_tokenizer, texts, limit=limit)
         return ids.to(self.device), mask.to(self.device)
+
+    def _panel(self, measured: NDArray[np.bool_] | None) -> torch.Tensor:
+        if measured is None:
+            return torch.ones(len(self.genes), device=self.device)
+        return torch.from_numpy(measured.astype(np.float32)).to(self.device)
 
     def _autocast(self) -> torch.autocast:
         reduced = self.dtype != torch.float32
-        return torch.autocast(self.device.type, dtype=self.dtype if reduced else None, enabled=reduced)
-
-
-def _pad(
-    tokenizer: Tokenizer, texts: Sequence[str], pad: int, *, left: bool, limit: int | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and their 0/1 mask, padded to the longest text."""
-    rows = [_cut(tokenizer.encode(text).ids, limit) for text in texts]
-    width = max((len(row) for row in rows), default=0)
-    ids = torch.full((len(rows), width), pad, dtype=torch.int64)
-    mask = torch.zeros((len(rows), width), dtype=torch.int64)
-    for i, row in enumerate(rows):
-        place = slice(width - len(row), width) if left else slice(0, len(row))
-        ids[i, place] = torch.tensor(row, dtype=torch.int64)
-        mask[i, place] = 1
-    return ids, mask
-
-
-def _cut(ids: list[int], limit: int | None) -> list[int]:
-    # The last token of a BERT text closes it ([SEP]) and must survive the cut.
-    return ids if limit is None or len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
+        return torch.autocast(
+            self.device.type, dtype=self.dtype if reduced else None, enabled=reduced
+        )

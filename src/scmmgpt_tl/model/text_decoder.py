@@ -40,7 +40,9 @@ class TextDecoder(nn.Module):
         )
         self.llama = LlamaForCausalLM(llama)
         self.projection = nn.Sequential(
-            nn.Linear(query_width, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.hidden)
+            nn.Linear(query_width, config.hidden),
+            nn.GELU(),
+            nn.Linear(config.hidden, config.hidden),
         )
         self.brackets = nn.Parameter(torch.empty(2, config.hidden).normal_(std=0.02))
 
@@ -59,7 +61,11 @@ class TextDecoder(nn.Module):
         return _insert_after_padding(cell, words, mask)
 
     def forward(
-        self, queries: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor
+        self,
+        queries: torch.Tensor,
+        input_ids: torch.Tensor,
+        mask: torch.Tensor,
+        target: torch.Tensor,
     ) -> torch.Tensor:
         """Return the mean cross-entropy of the words that ``target`` marks.
 
@@ -73,7 +79,9 @@ class TextDecoder(nn.Module):
             1 where a word is to be predicted, (cells, length).
         """
         embeddings, full_mask = self.inputs(queries, input_ids, mask)
-        hidden = self.llama.model(inputs_embeds=embeddings, attention_mask=full_mask).last_hidden_state
+        hidden = self.llama.model(
+            inputs_embeds=embeddings, attention_mask=full_mask
+        ).last_hidden_state
         before = hidden[:, -input_ids.shape[1] - 1 : -1]
         chosen = target.bool()
         logits = self.llama.lm_head(before[chosen])
@@ -90,7 +98,25 @@ class TextDecoder(nn.Module):
         temperature: float,
         generator: torch.Generator | None,
     ) -> torch.Tensor:
-        """Continue the prompts; greedy at temperature 0. Returns ids (cells, new words)."""
+        """Continue the prompts word by word.
+
+        Parameters
+        ----------
+        queries
+            (cells, queries, query_width).
+        input_ids, mask
+            Left-padded token ids of the prompts and their 0/1 mask, (cells, length).
+        max_new_tokens
+            Longest continuation.
+        temperature
+            Divides the logits before a word is drawn; at 0 the likeliest word is taken.
+        generator
+            Source of the draws, on the CPU so that every device draws the same.
+
+        Returns
+        -------
+        Ids (cells, new words); after its end a row holds the end token only.
+        """
         embeddings, full_mask = self.inputs(queries, input_ids, mask)
         output = self.llama.model(
             inputs_embeds=embeddings, attention_mask=full_mask, use_cache=True

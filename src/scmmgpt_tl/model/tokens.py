@@ -15,6 +15,14 @@ class GeneTokens(NamedTuple):
     """Expressed genes of a batch of cells, back to back.
 
     Cell ``i`` owns the entries ``offsets[i]:offsets[i + 1]`` of the two other arrays.
+
+    Examples
+    --------
+    >>> tokens = GeneTokens(
+    ...     torch.tensor([3, 5, 1]), torch.tensor([0.6, 0.8, 1.0]), torch.tensor([0, 2, 3])
+    ... )
+    >>> tokens.n_cells
+    2
     """
 
     gene_ids: torch.Tensor  # (n_tokens,) int64, row of the gene table

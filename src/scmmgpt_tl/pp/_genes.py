@@ -82,6 +82,13 @@ class GeneReport:
     index: NDArray[np.intp] = field(repr=False, compare=False)
 
     @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which genes of the model are in the file, `(n_model,)`."""
+        found = np.zeros(self.n_model, dtype=bool)
+        found[self.index[self.index >= 0]] = True
+        return found
+
+    @property
     def coverage(self) -> float:
         """Share of the model's genes that the file has."""
         return self.n_covered / self.n_model if self.n_model else 0.0

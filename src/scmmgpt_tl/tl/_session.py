@@ -91,6 +91,7 @@ class Session:
             self.blocks(),
             kernel,
             n_obs=self.n_obs,
+            measured=self.prepared.gene_report.measured,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,

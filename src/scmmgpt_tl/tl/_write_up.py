@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Text", "write_up"]
 
 N_CANDIDATES = 5
+MAX_NEW_TOKENS = 128
 _BATCH = 8
 _UNREAD = "These cells express too few genes to be described."
 
@@ -93,7 +94,10 @@ def write_up(
     with tqdm(total=len(tasks), desc="describe", unit="text", disable=not progress) as bar:
         for batch in _batches(list(tasks)):
             likeliest = model.describe(
-                queries[batch], [tasks[row].prompt for row in batch], rng=generators[batch[0]]
+                queries[batch],
+                [tasks[row].prompt for row in batch],
+                rng=generators[batch[0]],
+                max_new_tokens=MAX_NEW_TOKENS,
             )
             for row, candidates in zip(batch, likeliest, strict=True):
                 texts[row] = _settle(candidates, tasks[row], model, rng=generators[row])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,48 +16,62 @@ from scmmgpt_tl.model.state import distinct_state
 from .config import RunConfig
 from .material import Material, prepare, start_network
 from .publish import publish
-from .stage1 import train_stage1
+from .stage1 import resume_stage1, train_stage1
 from .stage2 import train_decoder, train_expression
-from .start import start_decoder, trim_tokenizer
+from .start import start_decoder
+from .vocabulary import trim_tokenizer
 from .written import corpus_texts
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Of the 30 layers of SmolLM2-135M: how it begins to read, and how it puts out words.
 LLAMA_LAYERS = (0, 1, 2, 3, 4, 5, 6, 29)
 
 
-def main() -> None:
-    """Train a model and write its bundle; a finished stage 1 in the run folder is used again."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m scmmgpt_tl.train", description=__doc__)
     parser.add_argument("config", type=Path, help="YAML file of the run")
     parser.add_argument("run", type=Path, help="folder for loss curves and weights")
     parser.add_argument("bundle", type=Path, help="folder to write the bundle to")
     parser.add_argument("--name", default="scmmgpt-compact")
     parser.add_argument("--revision", default="1")
-    arguments = parser.parse_args()
-    config = RunConfig.read(arguments.config)
-    arguments.run.mkdir(parents=True, exist_ok=True)
-    config.write(arguments.run / "run.yaml")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args(arguments)
+    config = RunConfig.read(given.config)
+    train(config, given.run, given.bundle, name=given.name, revision=given.revision)
+
+
+def train(config: RunConfig, run: Path, bundle: Path, *, name: str, revision: str) -> str:
+    """Train a model, write its bundle and return the bundle's hash.
+
+    Parameters
+    ----------
+    config
+        The run.
+    run
+        Folder for `run.yaml`, the loss curves and the weights; a stage 1 that was finished there
+        is used again.
+    bundle
+        Folder to write the bundle to.
+    name, revision
+        Of the model.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    config.write(run / "run.yaml")
     material = prepare(config)
     tokenizer, kept = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = start_network(config, material, device)
-    finished = arguments.run / "stage1.safetensors"
-    if finished.exists():
-        network.load_state_dict(load_file(finished), strict=False)
-    else:
-        train_stage1(
-            network, material.source, material.captioner, material.text_tokenizer, config, arguments.run
-        )
-    start_decoder(
-        network.text_decoder, load_file(config.llama / "model.safetensors"), layers=LLAMA_LAYERS, kept=kept
-    )
-    train_expression(network, material, config, arguments.run)
-    train_decoder(network, material, tokenizer, config, arguments.run)
-    save_file(distinct_state(network), arguments.run / "trained.safetensors")
-    publish(
-        network, material, tokenizer, config, arguments.bundle,
-        name=arguments.name, revision=arguments.revision,
-    )
+    if not resume_stage1(network, run):
+        train_stage1(network, material, config, run)
+    llama = load_file(config.llama / "model.safetensors")
+    start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
+    train_expression(network, material, config, run)
+    train_decoder(network, material, tokenizer, config, run)
+    save_file(distinct_state(network), run / "trained.safetensors")
+    return publish(network, material, tokenizer, config, bundle, name=name, revision=revision)
 
 
 def small_tokenizer(config: RunConfig, material: Material) -> tuple[Tokenizer, list[int]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_knots
@@ -43,6 +44,8 @@ def calibrate(
 
     Parameters
     ----------
+    network
+        With the weights that users will run.
     label_embeddings
         Unit vectors of the model's labels, (labels, projection).
     label_ids
@@ -52,13 +55,13 @@ def calibrate(
     config
         The run, which names the studies held out.
     """
-    values, truth = held_out_cells(config, genes)
-    cosine = _cosine(network, values, label_embeddings)
-    right = consistent(truth, label_ids)
+    cells = held_out_cells(config, genes)
+    cosine = _cosine(network, cells, label_embeddings)
+    right = consistent(cells.terms, label_ids)
     known = right.any(1)
     cosine, right = cosine[known], right[known]
     temperature = _temperature(cosine, right)
-    p = _softmax(cosine / temperature)
+    p = softmax(cosine / temperature, axis=1)
     best = p.argmax(1)
     x, y = fit_knots(p.max(1), right[np.arange(len(p)), best])
     return Calibration(
@@ -71,48 +74,77 @@ def calibrate(
     )
 
 
-def held_out_cells(
-    config: RunConfig, genes: GeneTable
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Half real cells of the studies held out, half cells drawn from profiles held out."""
+class HeldOut(NamedTuple):
+    """Cells that were kept out of training."""
+
+    values: NDArray[np.float32]  # (cells, genes) token values
+    measured: NDArray[np.bool_]  # (cells, genes)
+    terms: list[str]
+
+
+def held_out_cells(config: RunConfig, genes: GeneTable) -> HeldOut:
+    """Return cells that were kept out of training.
+
+    Half are real cells, half are drawn from profiles, as far as the run holds out both.
+
+    Raises
+    ------
+    ValueError
+        If the run holds out neither cells nor studies.
+    """
     rng = np.random.default_rng([config.seed, 4])
-    values, truth = [], []
-    files = [read_cells(path, genes) for path in config.held_out_cells]
-    for part in files:
-        n = min(N_CELLS // 2 // len(files), part.counts.shape[0])
-        rows = rng.choice(part.counts.shape[0], size=n, replace=False)
-        values.append(log_normalise(part.counts[rows].toarray()))
-        truth += [part.terms[r] for r in rows]
+    parts = _real_cells(config, genes, rng)
+    if config.held_out_studies:
+        parts.append(_drawn_cells(config, genes, rng))
+    if not parts:
+        msg = "Calibration needs `held_out_cells` or `held_out_studies`; the run names neither."
+        raise ValueError(msg)
+    return HeldOut(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.measured for part in parts]),
+        [term for part in parts for term in part.terms],
+    )
+
+
+def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> list[HeldOut]:
+    found = []
+    for cells in [read_cells(path, genes) for path in config.held_out_cells]:
+        n = min(N_CELLS // 2 // len(config.held_out_cells), cells.counts.shape[0])
+        rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
+        values = log_normalise(cells.counts[rows].toarray())
+        measured = np.repeat(cells.measured[None], n, axis=0)
+        found.append(HeldOut(values, measured, [cells.terms[r] for r in rows]))
+    return found
+
+
+def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> HeldOut:
     profiles = read_profiles(config.profiles, genes, only=config.held_out_studies)
     types = tuple(sorted(set(profiles.terms)))
-    source = CellSource(profiles, (), types=types, real_share=0.0)
-    drawn = source.draw(N_CELLS // 2, rng)
-    return np.concatenate([*values, drawn.values]), truth + [types[t] for t in drawn.term]
+    drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
+    return HeldOut(drawn.values, drawn.measured, [types[t] for t in drawn.term])
 
 
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
     cl = ontology.load()
-    rows = {
-        term: np.array(
-            [label == term or label in cl.ancestors(term) or term in cl.ancestors(label) for label in labels]
-        )
-        for term in set(truth)
-    }
+    rows = {}
+    for term in set(truth):
+        line = {term} | cl.ancestors(term) | cl.descendants(term)
+        rows[term] = np.array([label in line for label in labels])
     return np.stack([rows[term] for term in truth])
 
 
 @torch.inference_mode()
-def _cosine(
-    network: ScMMGPT, values: NDArray[np.float32], labels: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _cosine(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> NDArray[np.float64]:
     network.eval()
     device = next(network.parameters()).device
     table = torch.from_numpy(labels).to(device)
     parts = []
-    for start in range(0, len(values), 256):
-        block = torch.from_numpy(values[start : start + 256]).to(device)
-        projected = network.read_states(*network.cell_encoder.forward_dense(block)).projected
+    for start in range(0, len(cells.values), 256):
+        block = slice(start, start + 256)
+        values, measured = (torch.from_numpy(part[block]).to(device) for part in cells[:2])
+        states = network.cell_encoder.forward_dense(values, measured)
+        projected = network.read_states(*states).projected
         parts.append(torch.einsum("cqp,tp->cqt", projected, table).amax(1).cpu().numpy())
     return np.concatenate(parts).astype(np.float64)
 
@@ -121,13 +153,8 @@ def _temperature(cosine: NDArray[np.float64], right: NDArray[np.bool_]) -> float
     """Temperature under which the right labels together are most likely."""
 
     def loss(log_temperature: float) -> float:
-        p = _softmax(cosine / np.exp(log_temperature))
+        p = softmax(cosine / np.exp(log_temperature), axis=1)
         return float(-np.log((p * right).sum(1).clip(1e-12)).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(5e-3), np.log(1.0)), method="bounded")
     return float(np.exp(found.x))
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    weight = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)

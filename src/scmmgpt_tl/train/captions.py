@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .reference import Profiles
 
-# Terms so general that they say nothing: everything down to a depth where cells differ.
+# They stand deep enough, and yet say nothing of what a cell does.
 TOO_GENERAL = frozenset({"CL:0000000", "CL:0000003", "CL:0000255", "CL:0000548", "CL:0000219"})
 
 
@@ -45,10 +45,20 @@ class Captioner:
         elif kind < 0.60 and definition:
             text = definition
         elif kind < 0.72 and tissue:
-            text = str(rng.choice([f"{name} from {tissue}", f"{tissue} {name}", f"{name} in the {tissue}"]))
+            text = str(
+                rng.choice([f"{name} from {tissue}", f"{tissue} {name}", f"{name} in the {tissue}"])
+            )
         elif kind < 0.82 and term in self._markers:
             genes = self._draw_markers(term, rng)
-            text = str(rng.choice([f"{name} expressing {genes}", f"{genes} positive {name}", f"cells expressing {genes}"]))
+            text = str(
+                rng.choice(
+                    [
+                        f"{name} expressing {genes}",
+                        f"{genes} positive {name}",
+                        f"cells expressing {genes}",
+                    ]
+                )
+            )
         elif kind < 0.92 and self._cl.parents(term):
             parent = self._cl.name(self._cl.lineage(term)[-2])
             text = str(rng.choice([f"{name}, a kind of {parent}", f"{name} ({parent})"]))
@@ -93,8 +103,7 @@ def marker_genes(
     strength[:, ~usable] = -1.0
     best = np.argsort(-strength, axis=1)[:, :n]
     return {
-        term: [symbols[g] for g in best[i] if strength[i, g] > 0.5]
-        for i, term in enumerate(terms)
+        term: [symbols[g] for g in best[i] if strength[i, g] > 0.5] for i, term in enumerate(terms)
     }
 
 

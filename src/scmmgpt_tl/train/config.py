@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+import os
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -17,18 +21,37 @@ class RunConfig:
     ----------
     profiles, cells
         `.h5ad` files of reference profiles and of labelled real cells.
+    gencode, gene_text
+        Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
+    bert, llama
+        Folders with the starting weights of bridge and text decoder.
     exclude
         Studies (`"file|matrix"` or their beginnings) never trained on.
     held_out_cells, held_out_studies
         Cells and profile studies that are not trained on but calibrated with.
-    gencode, gene_text
-        Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
     extra_genes
         Symbols of non-coding genes to include.
-    bert, llama
-        Folders with the starting weights of bridge and text decoder.
     architecture
         Sizes that differ from the defaults of :class:`scmmgpt_tl.model.config.ModelConfig`.
+    seed
+        Decides every draw of cells and texts.
+    real_share
+        Share of real cells among the cells drawn, 0 to 1.
+    use_gene_text
+        Whether genes start from what is written about them.
+    stage1_steps, stage1_cells, stage1_texts
+        Length of stage 1, and cells and captions in each step.
+    stage2_steps, stage2_cells
+        The same of the text decoder.
+    expression_steps
+        Length of the training of the expression decoder.
+    note
+        What else the model card should say of the run.
+
+    Raises
+    ------
+    ValueError
+        If a value is of another type than its annotation says, or out of range.
     """
 
     profiles: tuple[Path, ...]
@@ -51,48 +74,121 @@ class RunConfig:
     stage2_steps: int = 800
     stage2_cells: int = 16
     expression_steps: int = 600
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            accepts, wanted = _KINDS[str(item.type)]
+            if not accepts(found := getattr(self, item.name)):
+                msg = f"`{item.name}` must be {wanted}, found {found!r}."
+                raise ValueError(msg)
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """Read a YAML file; unknown keys are an error, paths are relative to the file.
+        """Read a YAML file; paths are relative to the file, and patterns are expanded.
 
         Raises
         ------
+        FileNotFoundError
+            If no file matches a pattern.
         ValueError
-            If the file has keys that no run knows.
+            If a key is unknown or missing, or a value is not what it should be.
         """
-        raw = yaml.safe_load(path.read_text())
-        if unknown := set(raw) - {f.name for f in fields(cls)}:
-            msg = f"`{path}` has unknown keys {sorted(unknown)!r}."
-            raise ValueError(msg)
-        here = path.parent
-        for key in ("gencode", "gene_text", "bert", "llama"):
-            raw[key] = here / raw[key]
-        for key in ("profiles", "cells", "held_out_cells"):
-            raw[key] = tuple(sorted(p for pattern in raw.get(key, ()) for p in _glob(here, pattern)))
-        for key in ("exclude", "held_out_studies", "extra_genes"):
-            raw[key] = tuple(raw.get(key, ()))
-        return cls(**raw)
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _check_keys(raw, path)
+        kinds = {item.name: str(item.type) for item in fields(cls)}
+        return cls(**{key: _read(key, value, kinds[key], path) for key, value in raw.items()})
 
     def write(self, path: Path) -> None:
-        """Write what was run, with paths as they were resolved."""
-        raw = {k: _plain(v) for k, v in asdict(self).items()}
-        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+        """Write what :meth:`read` reads: patterns expanded, paths relative to `path`."""
+        raw = {key: _plain(value, path.parent) for key, value in asdict(self).items()}
+        path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+
+
+def _tuple_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(isinstance(v, kind) for v in value)
+
+
+def _is_sizes(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+# By annotation: what is accepted, and how to say so.
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "Path": (lambda value: isinstance(value, Path), "a path"),
+    "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
+    "tuple[str, ...]": (_tuple_of(str), "a list of names"),
+    "dict[str, dict[str, Any]]": (_is_sizes, "sizes by part, such as {bridge: {dropout: 0}}"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "int": (_is_count, "a whole number, 0 or more"),
+    "float": (_is_share, "a number from 0 to 1"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+}
+
+
+def _check_keys(raw: Any, path: Path) -> None:
+    if not isinstance(raw, dict):
+        msg = f"`{path}` must hold keys and values, found {type(raw).__name__}."
+        raise ValueError(msg)
+    if unknown := set(raw) - {item.name for item in fields(RunConfig)}:
+        msg = f"`{path}` has unknown keys {sorted(unknown)!r}."
+        raise ValueError(msg)
+    needed = {
+        item.name
+        for item in fields(RunConfig)
+        if item.default is MISSING and item.default_factory is MISSING
+    }
+    if missing := needed - set(raw):
+        msg = f"`{path}` lacks the keys {sorted(missing)!r}."
+        raise ValueError(msg)
+
+
+def _read(key: str, value: Any, kind: str, path: Path) -> Any:
+    match kind, value:
+        case "Path", str():
+            return path.parent / value
+        case "tuple[Path, ...]", list() if all(isinstance(v, str) for v in value):
+            return tuple(
+                sorted(found for pattern in value for found in _glob(path.parent, pattern))
+            )
+        case ("tuple[str, ...]", list()):
+            return tuple(value)
+        case _:
+            # Whatever else it is, the class knows whether it may be so.
+            return value
 
 
 def _glob(here: Path, pattern: str) -> list[Path]:
-    found = sorted((here / pattern).parent.glob(Path(pattern).name))
+    whole = here / pattern
+    found = [whole] if whole.exists() else sorted(whole.parent.glob(whole.name))
     if not found:
-        msg = f"No file matches {pattern!r} (looked in {str((here / pattern).parent)!r})."
+        msg = f"No file matches {pattern!r} (looked in {str(whole.parent)!r})."
         raise FileNotFoundError(msg)
     return found
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, folder: Path) -> object:
     match value:
         case Path():
-            return str(value)
+            return _relative(value, folder)
         case tuple() | list():
-            return [_plain(item) for item in value]
+            return [_plain(item, folder) for item in value]
         case _:
             return value
+
+
+def _relative(path: Path, folder: Path) -> str:
+    # Folders only: a file that is a link keeps its own name, which names its study.
+    whole = path.parent.resolve() / path.name
+    try:
+        return Path(os.path.relpath(whole, folder.resolve())).as_posix()
+    except ValueError:
+        return str(whole)  # on another drive of Windows

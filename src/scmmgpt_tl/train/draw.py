@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from .reference import Cells, Profiles
 
+# Noise is read from one large table at a random place: drawing it anew takes longer than all else.
 POOL = 1 << 22
+MEDIAN_DEPTH, DEPTH_SPREAD, DEPTH_LIMITS = 3000.0, 1.0, (250, 60_000)
+BLENDED = 0.3
+GENE_SPREAD = (0.15, 0.7)
+PANEL_SIZES = (500, 10_000)
+WIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Drawn:
     """A batch of training cells."""
 
     values: NDArray[np.float32]  # (cells, genes) log-normalised, unit rows
+    measured: NDArray[np.bool_]  # (cells, genes) panel of each cell's made-up study
     term: NDArray[np.int64]  # (cells,) index into the types
     profile: NDArray[np.int64]  # (cells,) profile drawn from, -1 for a real cell
 
@@ -63,7 +70,7 @@ class CellSource:
         self._noise = np.random.default_rng(0).standard_normal(POOL).astype(np.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> Drawn:
-        """Draw `n` cells."""
+        """Draw `n` cells; all randomness comes from `rng`."""
         n_real = rng.binomial(n, self.real_share) if self._real else 0
         drawn = self._draw_from_profiles(n - n_real, rng)
         if not n_real:
@@ -71,6 +78,7 @@ class CellSource:
         real = self._draw_real(n_real, rng)
         return Drawn(
             np.concatenate([drawn.values, real.values]),
+            np.concatenate([drawn.measured, real.measured]),
             np.concatenate([drawn.term, real.term]),
             np.concatenate([drawn.profile, real.profile]),
         )
@@ -79,29 +87,31 @@ class CellSource:
         term = rng.choice(len(self.types), size=n, p=self._weight)
         first = np.array([rng.choice(self._of_type[t]) for t in term])
         second = np.array([rng.choice(self._of_type[t]) for t in term])
-        blend = np.where(rng.random(n) < 0.3, rng.random(n), 0.0).astype(np.float32)
+        blend = np.where(rng.random(n) < BLENDED, rng.random(n), 0.0).astype(np.float32)
         # A blend only makes sense over genes that both profiles measured.
         blend[self.profiles.panel[first] != self.profiles.panel[second]] = 0.0
-        depth = np.exp(rng.normal(np.log(3000.0), 1.0, size=n)).clip(250, 60_000)
+        depth = np.exp(rng.normal(np.log(MEDIAN_DEPTH), DEPTH_SPREAD, size=n)).clip(*DEPTH_LIMITS)
         rates = _rates(
             self.profiles.shares,
             first,
             second,
             blend,
             self._soup,
-            (rng.beta(1.0, 12.0, size=n)).astype(np.float32),
+            rng.beta(1.0, 12.0, size=n).astype(np.float32),
             self._noise,
             rng.integers(0, POOL - self.profiles.shares.shape[1], size=n),
-            rng.uniform(0.15, 0.7, size=n).astype(np.float32),
+            rng.uniform(*GENE_SPREAD, size=n).astype(np.float32),
         )
-        for i in range(n):
-            rates[i] *= self._panel(self.profiles.panels[self.profiles.panel[first[i]]], rng)
+        sources = self.profiles.panels[self.profiles.panel[first]]
+        measured = np.stack([self._panel(source, rng) for source in sources])
+        rates *= measured
         counts = _poisson(rates, depth.astype(np.float32), int(rng.integers(2**31)))
-        return Drawn(log_normalise(counts), term, first)
+        return Drawn(log_normalise(counts), measured, term, first)
 
     def _draw_real(self, n: int, rng: np.random.Generator) -> Drawn:
         term = rng.choice(np.array(sorted(self._real)), size=n)
         rows = np.zeros((n, self.profiles.shares.shape[1]), dtype=np.float32)
+        measured = np.empty(rows.shape, dtype=bool)
         for i, t in enumerate(term):
             studies = self._real[t]
             study = int(rng.choice(list(studies)))
@@ -109,23 +119,40 @@ class CellSource:
             row = cells.counts[int(rng.choice(studies[study]))]
             counts = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
             rows[i, row.indices] = counts
-            rows[i] *= self._panel(cells.measured, rng) if rng.random() < 0.5 else 1.0
-        return Drawn(log_normalise(rows), term, np.full(n, -1))
+            measured[i] = self._panel(cells.measured, rng)
+        rows *= measured
+        return Drawn(log_normalise(rows), measured, term, np.full(n, -1))
 
     def _panel(self, measured: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
         """Genes that a made-up study measured, out of those its source measured."""
         kind = rng.random()
-        if kind < 0.5:
+        if kind < 0.35:
             return measured
-        if kind < 0.7:
+        if kind < 0.5:
             other = self.profiles.panels[rng.integers(len(self.profiles.panels))]
             both = measured & other
-            return both if both.sum() > 500 else measured
-        size = np.exp(rng.uniform(np.log(500), np.log(10_000)))
-        weight = self._variable if kind < 0.9 else np.ones_like(self._variable)
+            return both if both.sum() > PANEL_SIZES[0] else measured
+        size = np.exp(rng.uniform(*np.log(PANEL_SIZES)))
+        weight = self._variable if kind < 0.85 else np.ones_like(self._variable)
         weight = weight * measured
         keep = rng.random(len(measured)) < weight * (size / weight.sum())
         return keep & measured
+
+
+def average_cell(profiles: Profiles) -> NDArray[np.float32]:
+    """Mean share of each gene over cell types, (genes,), among wide profiles that measured it."""
+    owner = np.array(profiles.terms, dtype=object)
+    total, times = np.zeros((2, profiles.shares.shape[1]))
+    # Shares of a small panel are larger; only (nearly) whole transcriptomes say what a share is.
+    width = profiles.panels[profiles.panel].mean(1)
+    wide = width > min(WIDE, 0.9 * width.max())
+    for term in sorted(set(owner[wide])):
+        members = np.flatnonzero((owner == term) & wide)
+        measured = profiles.panels[profiles.panel[members]]
+        total += profiles.shares[members].sum(0) / np.maximum(measured.sum(0), 1)
+        times += measured.any(0)
+    share = total / np.maximum(times, 1)
+    return (share / share.sum()).astype(np.float32)
 
 
 def log_normalise(counts: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -170,8 +197,19 @@ def _variability(profiles: Profiles) -> NDArray[np.float32]:
     return (spread / spread.mean()).clip(0.02, 8.0)
 
 
-@njit(cache=True, nogil=True)
-def _rates(shares, first, second, blend, soup, ambient, noise, start, spread):  # noqa: ANN001, ANN202, PLR0913, PLR0917
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _rates(
+    shares: NDArray[np.float32],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    blend: NDArray[np.float32],
+    soup: NDArray[np.float32],
+    ambient: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    start: NDArray[np.int64],
+    spread: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Blend two profiles, let the soup leak in, and disturb every gene, (cells, genes)."""
     n, g = len(first), shares.shape[1]
     out = np.empty((n, g), dtype=np.float32)
     for i in range(n):
@@ -183,9 +221,12 @@ def _rates(shares, first, second, blend, soup, ambient, noise, start, spread):  
     return out
 
 
-@njit(cache=True, nogil=True)
-def _poisson(rates, depth, seed):  # noqa: ANN001, ANN202
-    np.random.seed(seed)  # numba's own generator, not numpy's global one
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _poisson(
+    rates: NDArray[np.float32], depth: NDArray[np.float32], seed: int
+) -> NDArray[np.float32]:
+    """Draw counts whose expected sum is the depth of the cell, (cells, genes)."""
+    np.random.seed(seed)  # noqa: NPY002 - numba's own generator, not numpy's global one
     n, g = rates.shape
     out = np.zeros((n, g), dtype=np.float32)
     for i in range(n):
@@ -194,5 +235,5 @@ def _poisson(rates, depth, seed):  # noqa: ANN001, ANN202
         for j in range(g):
             rate = rates[i, j] * scale
             if rate > 1e-6:
-                out[i, j] = np.random.poisson(rate)
+                out[i, j] = np.random.poisson(rate)  # noqa: NPY002 - the same
     return out

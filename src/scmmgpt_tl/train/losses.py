@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 ANCESTOR_WEIGHT = 0.25
+SMOOTHING = 0.1
 
 
 def cell_to_text(
@@ -59,11 +60,11 @@ def text_to_cell(
 ) -> torch.Tensor:
     r"""Text-to-cell contrast: each shown text against the cells it is not true of.
 
-    .. math:: L = \frac1{|P|} \sum_{(i,j) \in P} -\log \frac{e^{s_{ij}}}{e^{s_{ij}} +
-        \sum_{k \in F_j} e^{s_{kj}}}
+    .. math:: L = \frac1{|J|} \sum_{j \in J} \frac1{|T_j|} \sum_{i \in T_j}
+        -\log \frac{e^{s_{ij}}}{e^{s_{ij}} + \sum_{k \in F_j} e^{s_{kj}}}
 
-    over the pairs :math:`P` of a shown text :math:`j` and a cell :math:`i` it is true of;
-    :math:`F_j` are the cells it is certainly false of.
+    where :math:`T_j` are the cells that text :math:`j` is true of, :math:`F_j` those that it is
+    certainly false of, and :math:`J` the shown texts that are true of any cell; 0 without such.
     """
     false = ~(is_a | may_be)
     rest = similarity.masked_fill(~false, -1e4).logsumexp(0, keepdim=True)
@@ -90,9 +91,10 @@ def matching(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def captioning(logits: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    r"""Caption loss: cross-entropy of each word given those before it and the cell.
+    r"""Caption loss: cross-entropy of each word given those before it and the cell, smoothed.
 
-    .. math:: L = -\frac1{|W|}\sum_{t \in W} \log p(w_t \mid w_{<t}, \text{cell})
+    .. math:: L = -\frac1{|W|}\sum_{t \in W} \sum_v q_{tv} \log p(v \mid w_{<t}, \text{cell}),
+        \qquad q_{tv} = 0.9 \, [v = w_t] + 0.1 / |V|
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def captioning(logits: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor
         (cells, words); words whose mask is 0 are padding and count nothing.
     """
     kept = mask[:, 1:].bool()
-    return F.cross_entropy(logits[:, :-1][kept], input_ids[:, 1:][kept], label_smoothing=0.1)
+    return F.cross_entropy(logits[:, :-1][kept], input_ids[:, 1:][kept], label_smoothing=SMOOTHING)
 
 
 def expression(

@@ -16,19 +16,24 @@ from scmmgpt_tl.model.config import (
     ExpressionConfig,
     ModelConfig,
 )
-from scmmgpt_tl.model.scmmgpt import ScMMGPT, _pad
+from scmmgpt_tl.model.padding import pad_texts
+from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .captions import Captioner, marker_genes
-from .draw import CellSource
+from .draw import CellSource, average_cell
 from .genes import build_gene_table, read_gene_text
 from .reference import read_cells, read_profiles
 from .start import start_bridge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scmmgpt_tl.model.genes import GeneTable
 
     from .config import RunConfig
     from .reference import Cells, Profiles
+
+GENE_TEXTS, GENE_TEXT_TOKENS = 256, 64
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Material:
 
 
 def prepare(config: RunConfig) -> Material:
-    """Read and join all sources of a run."""
+    """Read and join all sources of a run; studies held out are not among them."""
     genes = build_gene_table(config.gencode, config.gene_text, extra=frozenset(config.extra_genes))
     exclude = (*config.exclude, *config.held_out_studies)
     profiles = read_profiles(config.profiles, genes, exclude=exclude)
@@ -87,6 +92,7 @@ def start_network(config: RunConfig, material: Material, device: torch.device) -
         torch.manual_seed(config.seed)
         network = ScMMGPT(model_config(config, n_genes=len(material.genes)))
         start_bridge(network.bridge, config.bert)
+        network.cell_encoder.average.copy_(torch.from_numpy(average_cell(material.profiles)))
         network.to(device)
         if config.use_gene_text:
             _start_genes_from_text(network, config, material)
@@ -99,24 +105,31 @@ def _start_genes_from_text(network: ScMMGPT, config: RunConfig, material: Materi
 
     Genes with like descriptions start near each other, also those that no profile measured.
     """
-    described = {str(gene["symbol"]): str(gene["text"]) for gene in read_gene_text(config.gene_text)}
     place = {symbol: i for i, symbol in enumerate(material.genes.symbols)}
-    known = sorted(((place[s], text) for s, text in described.items() if s in place), key=lambda p: len(p[1]))
+    described = {gene["symbol"]: gene["text"] for gene in read_gene_text(config.gene_text)}
+    known = [(place[symbol], text) for symbol, text in described.items() if symbol in place]
+    # Like lengths side by side, so that little is padded.
+    known.sort(key=lambda pair: len(pair[1]))
     rows = torch.tensor([row for row, _ in known])
-    network.eval()
-    vectors = []
-    for start in range(0, len(known), 256):
-        texts = [text for _, text in known[start : start + 256]]
-        ids, mask = _pad(material.text_tokenizer, texts, 0, left=False, limit=64)
-        device = next(network.parameters()).device
-        ids, mask = ids.to(device), mask.to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            words = network.bridge.encode_text(ids, mask)
-        weight = mask.unsqueeze(-1).float()
-        vectors.append(((words.float() * weight).sum(1) / weight.sum(1)).cpu())
-    text = torch.cat(vectors)
+    text = _mean_words(network, material.text_tokenizer, [text for _, text in known])
     text = (text - text.mean(0)) / text.std(0)
     width = network.config.encoder.width
     projection = torch.randn(text.shape[1], width) / np.sqrt(text.shape[1])
     table = network.cell_encoder.genes.weight
     table[rows] = (0.7 * table[rows].cpu() + 0.7 * text @ projection).to(table.device)
+
+
+def _mean_words(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Mean word state of each text, (texts, hidden)."""
+    network.eval()
+    device = next(network.parameters()).device
+    means = []
+    for start in range(0, len(texts), GENE_TEXTS):
+        chosen = texts[start : start + GENE_TEXTS]
+        ids, mask = pad_texts(tokenizer, chosen, limit=GENE_TEXT_TOKENS)
+        ids, mask = ids.to(device), mask.to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            words = network.bridge.encode_text(ids, mask)
+        weight = mask.unsqueeze(-1).float()
+        means.append(((words.float() * weight).sum(1) / weight.sum(1)).cpu())
+    return torch.cat(means)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +11,16 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.model.bundle import write_bundle
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.model.load import bundle_tensors
+from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.prompts import label_wordings
-from scmmgpt_tl.model.scmmgpt import _pad
+from scmmgpt_tl.model.quantize import dequantize, quantize
+from scmmgpt_tl.model.state import distinct_state
 
 from .calibrate import calibrate
-from .stage1 import readable
+from .tissues import readable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,7 +45,23 @@ def publish(
     name: str,
     revision: str,
 ) -> str:
-    """Write the bundle of a run to `target` and return its hash."""
+    """Write the bundle of a run to `target` and return its hash.
+
+    Parameters
+    ----------
+    network
+        Trained; it is left with the rounded weights that the bundle holds.
+    material
+        What it was trained on.
+    decoder_tokenizer
+        Of the text decoder.
+    config
+        The run.
+    target
+        Folder to write; a bundle that is there already is replaced.
+    name, revision
+        Of the model.
+    """
     labels = label_table(material)
     # What users run are the quantised weights, so labels and calibration must see the same.
     _quantise_in_place(network)
@@ -72,20 +90,28 @@ def label_table(material: Material) -> LabelTable:
     live in one tissue.
     """
     cl = ontology.load()
-    seen: dict[str, set[str]] = defaultdict(set)
+    seen = _seen_in(material)
+    tissues = [
+        () if _is_anywhere(term, seen[term]) else tuple(seen[term]) for term in material.types
+    ]
+    return LabelTable(tuple(map(cl.name, material.types)), material.types, tuple(tissues))
+
+
+def _seen_in(material: Material) -> dict[str, list[str]]:
+    """Tissues by term; a fetal organ counts as the organ."""
+    seen: dict[str, set[str]] = {term: set() for term in material.types}
     profiles = material.profiles
     for term, tissue in zip(profiles.terms, profiles.tissues, strict=True):
         seen[term].add(readable(tissue).removeprefix("fetal ").strip())
     for part in material.cells:
         for term, tissue in zip(part.terms, part.tissues, strict=True):
             seen[term].add(readable(tissue))
-    tissues = []
-    for term in material.types:
-        above = cl.ancestors(term)
-        travels = LEUKOCYTE in above and MACROPHAGE not in above
-        found = sorted(seen[term] - {""})
-        tissues.append(() if travels or len(found) >= ANYWHERE else tuple(found))
-    return LabelTable(tuple(map(cl.name, material.types)), material.types, tuple(tissues))
+    return {term: sorted(found - {""}) for term, found in seen.items()}
+
+
+def _is_anywhere(term: str, seen: Sequence[str]) -> bool:
+    above = ontology.load().ancestors(term)
+    return len(seen) >= ANYWHERE or (LEUKOCYTE in above and MACROPHAGE not in above)
 
 
 @torch.inference_mode()
@@ -95,19 +121,17 @@ def label_embeddings(
     """Return the mean unit vector of each label's wordings, (labels, projection)."""
     cl = ontology.load()
     network.eval()
+    device = next(network.parameters()).device
     rows = []
     for name, term in zip(labels.names, labels.cl_ids, strict=True):
         texts = label_wordings(name, cl.definition(term))
-        ids, mask = _pad(tokenizer, texts, 0, left=False, limit=network.config.bridge.max_positions)
-        device = next(network.parameters()).device
+        ids, mask = pad_texts(tokenizer, texts, limit=network.config.bridge.max_positions)
         mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
         rows.append((mean / mean.norm()).cpu().numpy())
     return np.stack(rows).astype(np.float32)
 
 
-def card(
-    material: Material, config: RunConfig, *, name: str, revision: str, n_labels: int
-) -> str:
+def card(material: Material, config: RunConfig, *, name: str, revision: str, n_labels: int) -> str:
     """Return the model card: what the model is, what it was trained on, and on what not."""
     studies = sorted({study.split("|")[0] for study in material.profiles.studies})
     cells = [f"{part.study} ({part.counts.shape[0]:,} cells)" for part in material.cells]
@@ -124,6 +148,7 @@ def card(
         f"* Held out, and used for calibration only: {', '.join(held)}.",
         f"* Stage 1: {config.stage1_steps} steps of {config.stage1_cells} cells. Stage 2: {config.stage2_steps} steps of",
         f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of 8 texts (expression). Seed {config.seed}.",
+        *([f"* {config.note}"] if config.note else []),
         "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",
         "  SmolLM2-135M-Instruct (Apache-2.0), trimmed in depth and vocabulary.",
         "* Cell Ontology: CC BY 4.0. Reference profiles: CellProfileLibrary (CC BY 4.0), Human Cell Landscape",
@@ -136,9 +161,6 @@ def card(
 
 @torch.no_grad()
 def _quantise_in_place(network: ScMMGPT) -> None:
-    from scmmgpt_tl.model.quantize import dequantize, quantize
-    from scmmgpt_tl.model.state import distinct_state
-
     state = network.state_dict()
-    for key, value in dequantize(quantize(distinct_state(network), min_size=65_536)).items():
+    for key, value in dequantize(quantize(distinct_state(network))).items():
         state[key].copy_(value)

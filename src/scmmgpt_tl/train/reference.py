@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.genes import GeneTable
 
-# Not a cell type but a mixture; and profiles of another species that slipped into a human file.
+# A mixture (PBMC), a term that means any cell, and no term at all.
 NOT_A_TYPE = frozenset({"CL:2000001", "CL:0000003", ""})
 
 
@@ -81,6 +81,11 @@ def read_profiles(
         Studies (`"file|matrix"` or their beginnings) to leave out.
     only
         Studies to read; by default all.
+
+    Raises
+    ------
+    ValueError
+        If no gene of a file is in the table.
     """
     wanted = None if only is None else tuple(only)
     parts = [_read_profile_file(path, genes, tuple(exclude), wanted) for path in paths]
@@ -96,7 +101,20 @@ def read_profiles(
 
 
 def read_cells(path: Path, genes: GeneTable) -> Cells:
-    """Read the labelled cells of a file of counts."""
+    """Read the labelled cells of a file of counts.
+
+    Parameters
+    ----------
+    path
+        `.h5ad` file with counts in `X` and `obs["cell_type_id"]`, `obs["tissue"]`.
+    genes
+        Gene table of the model.
+
+    Raises
+    ------
+    ValueError
+        If no gene of the file is in the table.
+    """
     adata = ad.read_h5ad(path)
     to_model = _gene_map(adata.var_names, genes)
     terms = _terms(adata.obs["cell_type_id"])
@@ -115,33 +133,34 @@ def _read_profile_file(
     path: Path, genes: GeneTable, exclude: tuple[str, ...], only: tuple[str, ...] | None
 ) -> Profiles:
     adata = ad.read_h5ad(path)
-    matrix = adata.obs.get("matrix", adata.obs.get("sample"))
-    matrix = ["" for _ in range(adata.n_obs)] if matrix is None else [str(m) for m in matrix]
-    studies = [f"{path.stem}|{name}" for name in matrix]
+    studies = [f"{path.stem}|{name}" for name in _matrices(adata)]
     terms = _terms(adata.obs["cell_type_id"])
-    linear = _linear(adata)
     to_model = _gene_map(adata.var_names, genes)
-    mapped = np.asarray(linear @ to_model, dtype=np.float32)
+    mapped = np.asarray(_linear(adata) @ to_model, dtype=np.float32)
     panel, panels = _panels(adata, to_model)
-    keep = np.array(
-        [
-            term not in NOT_A_TYPE
-            and total > 0
-            and not study.startswith(exclude or ("\0",))
-            and (only is None or study.startswith(only))
-            for term, total, study in zip(terms, mapped.sum(1), studies, strict=True)
-        ]
-    )
-    shares = mapped[keep] / mapped[keep].sum(1, keepdims=True)
-    chosen = np.flatnonzero(keep)
+    wanted = [_is_wanted(study, exclude, only) for study in studies]
+    typed = [term not in NOT_A_TYPE for term in terms]
+    chosen = np.flatnonzero(np.array(wanted) & np.array(typed) & (mapped.sum(1) > 0))
     return Profiles(
-        shares=shares,
-        panel=panel[keep],
+        shares=mapped[chosen] / mapped[chosen].sum(1, keepdims=True),
+        panel=panel[chosen],
         panels=panels,
         terms=tuple(terms[i] for i in chosen),
         tissues=tuple(str(adata.obs["tissue"].iloc[i]) for i in chosen),
         studies=tuple(studies[i] for i in chosen),
     )
+
+
+def _matrices(adata: ad.AnnData) -> list[str]:
+    """Name of the study, or sample, of each profile."""
+    for column in ("matrix", "sample"):
+        if column in adata.obs:
+            return [str(name) for name in adata.obs[column]]
+    return [""] * adata.n_obs
+
+
+def _is_wanted(study: str, exclude: tuple[str, ...], only: tuple[str, ...] | None) -> bool:
+    return not study.startswith(exclude) and (only is None or study.startswith(only))
 
 
 def _terms(ids: Sequence[str]) -> list[str]:
@@ -167,6 +186,9 @@ def _gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:
     index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
     index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
     pairs = [(i, index[name]) for i, name in enumerate(map(str, names)) if name in index]
+    if not pairs:
+        msg = f"None of the genes {', '.join(map(str, names[:5]))} ... is in the gene table."
+        raise ValueError(msg)
     rows, columns = zip(*pairs, strict=True)
     ones = np.ones(len(pairs), dtype=np.float32)
     return sp.csr_matrix((ones, (rows, columns)), shape=(len(names), len(genes)))

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import queue
-import threading
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch.nn import functional as F
+from safetensors.torch import load_file, save_file
 
-from scmmgpt_tl.model.scmmgpt import _pad
+from scmmgpt_tl.model.padding import pad_texts
+from scmmgpt_tl.model.state import load_strict
 
 from . import losses
-from .captions import caption_terms, relations
+from .bank import Bank, Terms, choose_terms, write_captions
+from .curve import EVERY, Curve
+from .optimize import Descent, cosine
+from .prefetch import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tokenizers import Tokenizer
+    from numpy.typing import NDArray
 
-    from scmmgpt_tl.model.scmmgpt import ScMMGPT
+    from scmmgpt_tl.model.scmmgpt import CellStates, ScMMGPT
 
-    from .captions import Captioner
     from .config import RunConfig
-    from .draw import CellSource, Drawn
+    from .draw import Drawn
+    from .material import Material
 
 TEXT_TOKENS = 40
 TEXTS_EVERY = 2
@@ -37,220 +35,237 @@ PAIRS = 24
 PAIRS_EVERY = 8
 WORDING_TERMS = 8
 SAVE_EVERY = 500
+BATCH_OF_TEXTS = 64
+FIRST_SCALE = 20.0
 WEIGHTS = {"cell_text": 1.0, "text_cell": 0.5, "text_text": 0.3, "match": 1.0, "caption": 0.2}
+RATES = {"genes": 4e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4}
+TRAINED = ("cell_encoder.", "bridge.")
+FINISHED, UNFINISHED = "stage1.safetensors", "stage1.unfinished.safetensors"
 
 
-@dataclass
-class Bank:
-    """The latest vector of every caption term, so that all of them are negatives in every step."""
+class Step(NamedTuple):
+    """What a step found."""
 
-    terms: tuple[str, ...]
-    vectors: torch.Tensor  # (terms, projection), unit rows
+    parts: Mapping[str, torch.Tensor]  # losses by name, before weighting
+    similarity: torch.Tensor  # (cells, terms), scaled
+    exact: torch.Tensor  # (cells,) own term of each cell
+    scale: torch.Tensor
 
-    def update(self, shown: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Move the shown terms half-way to their new vectors: a mean over recent wordings."""
-        mixed = self.vectors[shown] + vectors.detach()
-        self.vectors[shown] = F.normalize(mixed, dim=-1)
+    def measures(self) -> dict[str, float]:
+        """Return losses, accuracy and scale as numbers."""
+        right = self.similarity.argmax(1) == self.exact
+        values = {name: part.item() for name, part in self.parts.items()}
+        return {**values, "accuracy": right.float().mean().item(), "scale": self.scale.item()}
 
 
-def train_stage1(
-    network: ScMMGPT,
-    source: CellSource,
-    captioner: Captioner,
-    tokenizer: Tokenizer,
-    config: RunConfig,
-    folder: Path,
-) -> None:
-    """Train cell encoder and bridge in place; the loss curve goes to `folder/stage1.csv`."""
+class _Batch(NamedTuple):
+    exact: torch.Tensor  # (cells,) own term
+    is_a: torch.Tensor  # (cells, terms)
+    may_be: torch.Tensor  # (cells, terms)
+    states: torch.Tensor  # (cells, n_states, state_width)
+    mask: torch.Tensor  # (cells, n_states)
+    cells: CellStates
+
+
+class Stage1:
+    """Cell encoder and bridge on their way; each :meth:`step` learns from one batch of cells.
+
+    Parameters
+    ----------
+    network
+        Trained in place.
+    material
+        What there is to learn from.
+    config
+        The run.
+    rng
+        Draws texts and pairs.
+    """
+
+    def __init__(
+        self, network: ScMMGPT, material: Material, config: RunConfig, *, rng: np.random.Generator
+    ) -> None:
+        self._network, self._material, self._config, self._rng = network, material, config, rng
+        self._device = next(network.parameters()).device
+        self._terms = Terms.of(material.types)
+        self._log_scale = torch.nn.Parameter(torch.tensor(FIRST_SCALE, device=self._device).log())
+        self._descent = _descent(network, self._log_scale, config.stage1_steps)
+        self._bank = Bank(self._embed_all_terms())
+        network.train()
+
+    def step(self, index: int, batch: Drawn) -> Step:
+        """Learn from a batch; texts and pairs are looked at only in some of the steps."""
+        seen = self._encode(batch)
+        parts: dict[str, torch.Tensor] = {}
+        table = self._bank.vectors
+        live = torch.zeros(len(self._terms.ids), dtype=torch.bool)
+        with_texts = index % TEXTS_EVERY == 0
+        if with_texts:
+            shown, vectors, parts["text_text"] = self._read_texts(batch)
+            table = self._bank.with_live(shown, vectors)
+            live[shown] = True
+            self._bank.update(shown, vectors)
+        scale = self._log_scale.exp().clamp(max=100)
+        similarity = scale * torch.einsum("cqp,tp->cqt", seen.cells.projected, table).amax(1)
+        related = (seen.is_a, seen.may_be, live.to(self._device))
+        parts["cell_text"] = losses.cell_to_text(similarity, seen.exact, *related)
+        if with_texts:
+            parts["text_cell"] = losses.text_to_cell(similarity, *related)
+        if index % PAIRS_EVERY == 0:
+            parts |= self._compare_pairs(batch, seen, similarity)
+        weighted = (WEIGHTS[name] * value for name, value in parts.items())
+        self._descent.step(sum(weighted, start=torch.zeros((), device=self._device)))
+        return Step(parts, similarity, seen.exact, scale)
+
+    def _encode(self, batch: Drawn) -> _Batch:
+        own, device = torch.from_numpy(batch.term), self._device
+        values = torch.from_numpy(batch.values).to(device)
+        measured = torch.from_numpy(batch.measured).to(device)
+        with self._autocast():
+            states, mask = self._network.cell_encoder.forward_dense(values, measured)
+            cells = self._network.read_states(states, mask)
+        related = self._terms.is_a[own].to(device), self._terms.may_be[own].to(device)
+        return _Batch(own.to(device), *related, states, mask, cells)
+
+    def _read_texts(self, batch: Drawn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the shown terms, their vectors, and the loss between wordings of any terms."""
+        terms, rng = self._terms, self._rng
+        n = self._config.stage1_texts
+        shown = choose_terms(np.unique(batch.term), terms.is_a, n=n, rng=rng)
+        captions = write_captions(shown, batch, self._material, terms=terms.ids, rng=rng)
+        others = np.setdiff1d(np.arange(len(terms.ids)), shown)
+        worded = rng.choice(others, size=WORDING_TERMS, replace=False)
+        write = self._material.captioner.write
+        wordings = [write(terms.ids[t], rng) for _ in range(2) for t in worded]
+        with self._autocast():
+            vectors = self._embed([*captions, *wordings])
+        live, first, second = vectors.split([len(shown), WORDING_TERMS, WORDING_TERMS])
+        agreement = losses.text_to_text(FIRST_SCALE * first @ second.T)
+        return (
+            torch.from_numpy(np.concatenate([shown, worded])),
+            torch.cat([live, first]),
+            agreement,
+        )
+
+    def _compare_pairs(
+        self, batch: Drawn, seen: _Batch, similarity: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Matching with hard negatives and captioning, on a few cells of the batch."""
+        n = min(PAIRS, len(batch.term))
+        chosen = self._rng.choice(len(batch.term), size=n, replace=False)
+        own = batch.term[chosen]
+        wrong = self._hard_negatives(own, similarity[chosen])
+        write, ids = self._material.captioner.write, self._terms.ids
+        texts = [write(ids[t], self._rng) for t in (*own, *wrong)]
+        words, mask = self._tokens(texts)
+        twice = np.concatenate([chosen, chosen])
+        bridge = self._network.bridge
+        with self._autocast():
+            match = bridge.match(seen.states[twice], seen.mask[twice], words, mask)
+            # Captions are learned from the true texts only.
+            words, mask = words[:n], mask[:n]
+            caption = bridge.caption(seen.states[chosen], seen.mask[chosen], words, mask)
+        target = torch.tensor([1] * n + [0] * n, device=self._device)
+        return {
+            "match": losses.matching(match.float(), target),
+            "caption": losses.captioning(caption.float(), words, mask),
+        }
+
+    def _hard_negatives(self, own: NDArray[np.int64], similarity: torch.Tensor) -> list[int]:
+        """Return a false term for each cell, drawn by how similar the model finds it."""
+        allowed = ~(self._terms.is_a[own] | self._terms.may_be[own])
+        found = similarity.detach().float().cpu().masked_fill(~allowed, float("-inf"))
+        return torch.multinomial(found.softmax(1) + 1e-6 * allowed, 1)[:, 0].tolist()
+
+    def _embed(self, texts: Sequence[str]) -> torch.Tensor:
+        return self._network.embed_text(*self._tokens(texts))
+
+    @torch.no_grad()
+    def _embed_all_terms(self) -> torch.Tensor:
+        self._network.eval()
+        ids = self._terms.ids
+        write = self._material.captioner.write
+        batches = (ids[i : i + BATCH_OF_TEXTS] for i in range(0, len(ids), BATCH_OF_TEXTS))
+        return torch.cat([self._embed([write(t, self._rng) for t in batch]) for batch in batches])
+
+    def _tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, mask = pad_texts(self._material.text_tokenizer, texts, limit=TEXT_TOKENS)
+        return ids.to(self._device), mask.to(self._device)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16)
+
+
+def train_stage1(network: ScMMGPT, material: Material, config: RunConfig, folder: Path) -> None:
+    """Train cell encoder and bridge in place.
+
+    Writes `folder/stage1.csv` (the loss curve), now and then `folder/stage1.unfinished.safetensors`
+    and in its place, at the end, `folder/stage1.safetensors`.
+    """
     rng = np.random.default_rng(config.seed)
-    terms = caption_terms(source.types)
-    is_a, may_be = (torch.from_numpy(m) for m in relations(terms))
-    device = next(network.parameters()).device
-    scale = torch.nn.Parameter(torch.tensor(20.0, device=device).log())
-    optimizer, schedule = _optimizer(network, scale, config.stage1_steps)
-    bank = Bank(terms, _encode_all(network, captioner, tokenizer, terms, rng, device))
-    everything = _all_terms()
-    network.train()
-    with (folder / "stage1.csv").open("w", newline="") as handle:
-        log = csv.writer(handle)
-        log.writerow(["step", "seconds", *WEIGHTS, "accuracy", "scale"])
-        start = time.perf_counter()
-        for step, batch in enumerate(_prefetch(source, config, rng)):
-            values = torch.from_numpy(batch.values).to(device)
-            exact = torch.from_numpy(batch.term)
-            with torch.autocast(device.type, torch.bfloat16):
-                states, mask = network.cell_encoder.forward_dense(values)
-                cells = network.read_states(states, mask)
-            table, flag, parts = bank.vectors, torch.zeros(len(terms), dtype=torch.bool), {}
-            if step % TEXTS_EVERY == 0:
-                shown, captions = _captions(
-                    captioner, source, batch, terms, is_a, config.stage1_texts, rng
-                )
-                words = rng.choice(everything, size=WORDING_TERMS, replace=False)
-                wordings = [captioner.write(t, rng) for _ in range(2) for t in words]
-                with torch.autocast(device.type, torch.bfloat16):
-                    texts = _embed(network, tokenizer, [*captions, *wordings], device)
-                live, first, second = texts.split([len(shown), len(words), len(words)])
-                parts["text_text"] = losses.text_to_text(20.0 * first @ second.T)
-                table = table.clone()
-                table[shown] = live
-                flag[shown] = True
-                bank.update(shown, live)
-            factor = scale.exp().clamp(max=100)
-            similarity = factor * torch.einsum("cqp,tp->cqt", cells.projected, table).amax(1)
-            related = is_a[exact].to(device), may_be[exact].to(device)
-            flag = flag.to(device)
-            parts["cell_text"] = losses.cell_to_text(similarity, exact.to(device), *related, flag)
-            if step % TEXTS_EVERY == 0:
-                parts["text_cell"] = losses.text_to_cell(similarity, *related, flag)
-            if step % PAIRS_EVERY == 0:
-                with torch.autocast(device.type, torch.bfloat16):
-                    parts |= _pair_losses(
-                        network, tokenizer, captioner, batch, states, mask, similarity, is_a, may_be, terms, rng
-                    )
-            loss = sum(WEIGHTS[name] * value for name, value in parts.items())
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            if step % 10 == 0:
-                right = (similarity.argmax(1).cpu() == exact).float().mean()
-                row = [f"{parts[k].item():.4f}" if k in parts else "" for k in WEIGHTS]
-                log.writerow([step, f"{time.perf_counter() - start:.1f}", *row, f"{right:.3f}", f"{factor.item():.2f}"])
-                handle.flush()
-            if (step + 1) % SAVE_EVERY == 0:
-                save_stage1(network, folder)
-    save_stage1(network, folder)
+    stage = Stage1(network, material, config, rng=rng)
+    seeds = rng.spawn(1)[0]
+    batches = prefetch(
+        lambda: material.source.draw(config.stage1_cells, seeds), config.stage1_steps
+    )
+    with Curve(folder / "stage1.csv", [*WEIGHTS, "accuracy", "scale"]) as curve:
+        for index, batch in enumerate(batches):
+            found = stage.step(index, batch)
+            if index % EVERY == 0:
+                curve.write(index, found.measures())
+            if (index + 1) % SAVE_EVERY == 0:
+                _save(network, folder / UNFINISHED)
+    _save(network, folder / UNFINISHED)
+    (folder / UNFINISHED).replace(folder / FINISHED)
     network.eval()
 
 
-def save_stage1(network: ScMMGPT, folder: Path) -> None:
-    """Write what stage 1 trains to `folder/stage1.safetensors`."""
-    trained = ("cell_encoder.", "bridge.")
-    state = {k: v for k, v in network.state_dict().items() if k.startswith(trained)}
-    save_file(state, folder / "stage1.safetensors")
+def resume_stage1(network: ScMMGPT, folder: Path) -> bool:
+    """Load what a finished stage 1 left in `folder`; whether there was such a thing.
 
-
-def _captions(
-    captioner: Captioner,
-    source: CellSource,
-    batch: Drawn,
-    terms: Sequence[str],
-    is_a: torch.Tensor,
-    n: int,
-    rng: np.random.Generator,
-) -> tuple[torch.Tensor, list[str]]:
-    """Terms to encode in this step (three in four types of the batch, one in four above them)."""
-    present = np.unique(batch.term)
-    own = rng.choice(present, size=min(len(present), 3 * n // 4), replace=False)
-    above = np.setdiff1d(np.flatnonzero(is_a[present].any(0).numpy()), present)
-    extra = rng.choice(above, size=min(len(above), n - len(own)), replace=False)
-    shown = np.concatenate([own, extra])
-    tissue = {
-        int(t): source.profiles.tissues[p] for t, p in zip(batch.term, batch.profile, strict=True) if p >= 0
-    }
-    captions = [captioner.write(terms[t], rng, tissue=readable(tissue.get(int(t), ""))) for t in shown]
-    return torch.from_numpy(shown), captions
-
-
-def readable(tissue: str) -> str:
-    """Return a source's tissue name in plain words: `"FetalKidney3"` -> `"fetal kidney"`."""
-    name = tissue.rstrip("0123456789-").replace("_", " ").replace("-", " ")
-    spaced = "".join(f" {c}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name))
-    words = spaced.lower().replace("adult ", "").replace("peripheral blood", "blood").strip()
-    return "" if words in NOT_A_TISSUE else words
-
-
-# Sample names of some sources: authors and study codes.
-NOT_A_TISSUE = frozenset(
-    "adult,vento tormo,li,guo,lake,la manno,segerstolpe,tsang,nguyen,muraro,villani,velten,plasschaert,camp,zhong,"
-    "paresh,es,mgh broad,census immune,tumor immune,immunodeficiency pbmcs,pbmcs,immunodeficiency nasal swabs,"
-    "covid airway,preimplantation embryo,ventotormo,lamanno".split(",")
-)
-
-
-def _pair_losses(network, tokenizer, captioner, batch, states, mask, similarity, is_a, may_be, terms, rng):  # noqa: ANN001, ANN202, PLR0913, PLR0917
-    """Matching with hard negatives and captioning, on a few cells of the batch."""
-    device = states.device
-    chosen = rng.choice(len(batch.term), size=min(PAIRS, len(batch.term)), replace=False)
-    own = batch.term[chosen]
-    # The hardest false text: drawn by how similar the model finds it.
-    allowed = ~(is_a[own] | may_be[own])
-    weight = similarity[chosen].detach().float().cpu().masked_fill(~allowed, float("-inf")).softmax(1)
-    wrong = torch.multinomial(weight + 1e-6 * allowed, 1)[:, 0].numpy()
-    true_text = [captioner.write(terms[t], rng) for t in own]
-    false_text = [captioner.write(terms[t], rng) for t in wrong]
-    ids, text_mask = _tokens(tokenizer, [*true_text, *false_text], device)
-    twice = np.concatenate([chosen, chosen])
-    logits = network.bridge.match(states[twice], mask[twice], ids, text_mask)
-    target = torch.tensor([1] * len(chosen) + [0] * len(chosen), device=device)
-    first = slice(0, len(chosen))
-    words = network.bridge.caption(states[chosen], mask[chosen], ids[first], text_mask[first])
-    return {
-        "match": losses.matching(logits.float(), target),
-        "caption": losses.captioning(words.float(), ids[first], text_mask[first]),
-    }
-
-
-def _tokens(tokenizer: Tokenizer, texts: Sequence[str], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    ids, mask = _pad(tokenizer, texts, 0, left=False, limit=TEXT_TOKENS)
-    return ids.to(device), mask.to(device)
-
-
-def _embed(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str], device: torch.device) -> torch.Tensor:
-    return network.embed_text(*_tokens(tokenizer, texts, device))
-
-
-@torch.no_grad()
-def _encode_all(network, captioner, tokenizer, terms, rng, device):  # noqa: ANN001, ANN202, PLR0913, PLR0917
+    Raises
+    ------
+    ValueError
+        If the weights are those of another network.
+    """
+    path = folder / FINISHED
+    if not path.exists():
+        return False
+    state = load_file(path)
+    for part in TRAINED:
+        weights = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
+        load_strict(network.get_submodule(part.rstrip(".")), weights, source=str(path))
     network.eval()
-    parts = [
-        _embed(network, tokenizer, [captioner.write(t, rng) for t in terms[i : i + 64]], device)
-        for i in range(0, len(terms), 64)
-    ]
-    return torch.cat(parts)
+    return True
 
 
-def _all_terms() -> np.ndarray:
-    from scmmgpt_tl import ontology
-
-    cl = ontology.load()
-    return np.array([term for term in cl.ids if cl.definition(term)], dtype=object)
+def _save(network: ScMMGPT, path: Path) -> None:
+    state = network.state_dict()
+    save_file({k: v for k, v in state.items() if k.startswith(TRAINED)}, path)
 
 
-def _optimizer(
-    network: ScMMGPT, scale: torch.nn.Parameter, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    groups: dict[str, list[torch.nn.Parameter]] = {"genes": [], "pretrained": [], "new": [scale]}
-    for name, parameter in [*network.cell_encoder.named_parameters(), *network.bridge.named_parameters()]:
-        pretrained = name.startswith(("qformer.", "words.")) and "crossattention" not in name
-        groups["genes" if name == "genes.weight" else "pretrained" if pretrained else "new"].append(parameter)
-    rates = {"genes": 4e-3, "pretrained": 1e-4, "new": 6e-4}
+def _descent(network: ScMMGPT, log_scale: torch.nn.Parameter, steps: int) -> Descent:
+    groups: dict[str, list[torch.nn.Parameter]] = {name: [] for name in RATES}
+    groups["new"].append(log_scale)
+    for part in (network.cell_encoder, network.bridge):
+        for name, parameter in part.named_parameters():
+            groups[_rate_of(name)].append(parameter)
     optimizer = torch.optim.AdamW(
-        [{"params": p, "lr": rates[k], "weight_decay": 0.0 if k == "genes" else 0.01} for k, p in groups.items()],
+        [
+            # Decay would pull genes that few cells express towards zero.
+            {"params": groups[k], "lr": rate, "weight_decay": 0.0 if k == "genes" else 0.01}
+            for k, rate in RATES.items()
+        ],
         betas=(0.9, 0.98),
         fused=True,
     )
-    warmup = min(100, max(steps // 10, 1))
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * (step - warmup) / max(steps - warmup, 1)))
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return Descent(network, optimizer, cosine(optimizer, steps))
 
 
-def _prefetch(source: CellSource, config: RunConfig, rng: np.random.Generator) -> Iterator[Drawn]:
-    """Draw the batches of all steps in one thread, a few ahead of the training loop."""
-    ready: queue.Queue[Drawn] = queue.Queue(maxsize=4)
-    seeds = rng.spawn(1)[0]
-
-    def work() -> None:
-        for _ in range(config.stage1_steps):
-            ready.put(source.draw(config.stage1_cells, seeds))
-
-    threading.Thread(target=work, daemon=True).start()
-    for _ in range(config.stage1_steps):
-        yield ready.get()
+def _rate_of(name: str) -> str:
+    if name == "genes.weight":
+        return "genes"
+    if name.startswith("panel"):
+        return "panel"
+    pretrained = name.startswith(("qformer.", "words.")) and "crossattention" not in name
+    return "pretrained" if pretrained else "new"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from scmmgpt_tl.model.bridge import Bridge
@@ -53,7 +51,9 @@ def start_bridge(bridge: Bridge, folder: Path) -> None:
         if key.startswith(("qformer.", "words.")) and "crossattention" not in key and key not in new
     ]
     if unexpected or missing:
-        msg = f"BERT in {str(folder)!r} does not fit: missing {missing!r}, unexpected {unexpected!r}."
+        msg = (
+            f"BERT in {str(folder)!r} does not fit: missing {missing!r}, unexpected {unexpected!r}."
+        )
         raise ValueError(msg)
     with torch.no_grad():
         torch.nn.init.orthogonal_(bridge.text_projection.weight)
@@ -61,7 +61,11 @@ def start_bridge(bridge: Bridge, folder: Path) -> None:
 
 
 def start_decoder(
-    decoder: TextDecoder, weights: dict[str, torch.Tensor], *, layers: Sequence[int], kept: Sequence[int]
+    decoder: TextDecoder,
+    weights: dict[str, torch.Tensor],
+    *,
+    layers: Sequence[int],
+    kept: Sequence[int],
 ) -> None:
     """Copy chosen layers and vocabulary rows of a larger Llama into the decoder.
 
@@ -90,45 +94,18 @@ def start_decoder(
     decoder.llama.load_state_dict(new, strict=True)
 
 
-def trim_tokenizer(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, list[int]]:
-    """Keep the tokens of a byte-level BPE that `texts` need, and everything they are merged from.
-
-    Single bytes and special tokens always stay, so any text can still be written.
-
-    Returns
-    -------
-    The smaller tokenizer, and the old ids in the order of the new ones.
-    """
-    raw = json.loads(tokenizer.to_str())
-    vocabulary: dict[str, int] = raw["model"]["vocab"]
-    merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in raw["model"]["merges"]]
-    made_from = {left + right: (left, right) for left, right in reversed(merges)}
-    special = {token["content"] for token in raw["added_tokens"]}
-    by_id = {i: token for token, i in vocabulary.items()}
-    needed = {token for token in vocabulary if len(token) == 1} | (special & set(vocabulary))
-    waiting = [by_id[i] for text in texts for i in set(tokenizer.encode(text).ids) if i in by_id]
-    while waiting:
-        token = waiting.pop()
-        if token in needed:
-            continue
-        needed.add(token)
-        waiting.extend(made_from.get(token, ()))
-    kept = sorted(vocabulary[token] for token in needed)
-    raw["model"]["vocab"] = {by_id[old]: new for new, old in enumerate(kept)}
-    raw["model"]["merges"] = [
-        list(m) for m in merges if {m[0], m[1], m[0] + m[1]} <= needed
-    ]
-    raw["added_tokens"] = [
-        {**token, "id": raw["model"]["vocab"][token["content"]]}
-        for token in raw["added_tokens"]
-        if token["content"] in raw["model"]["vocab"]
-    ]
-    return Tokenizer.from_str(json.dumps(raw)), kept
-
-
 def convert_llama(folder: Path, gguf: str, target: Path) -> None:
-    """Turn a GGUF file of a Llama into `model.safetensors` and `tokenizer.json` (bfloat16).
+    """Turn a GGUF file of a Llama into `model.safetensors` (bfloat16) and `tokenizer.json`.
 
+    Parameters
+    ----------
+    folder, gguf
+        Where the file lies, and its name.
+    target
+        Folder to write the two files to.
+
+    Notes
+    -----
     A model that transformers read from GGUF cannot save itself; its state dict can.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -20,7 +20,11 @@ OPENINGS = (
     "This group looks like {label}, a kind of {parent}.",
     "{Label}: these cells are a kind of {parent}.",
 )
-EXPRESSION = ("They express {genes}.", "Genes that stand out are {genes}.", "They are marked by {genes}.")
+EXPRESSION = (
+    "They express {genes}.",
+    "Genes that stand out are {genes}.",
+    "They are marked by {genes}.",
+)
 
 
 class Written(NamedTuple):
@@ -76,7 +80,13 @@ def enumerate_words(words: Sequence[str]) -> str:
 def corpus_texts(terms: Sequence[str], symbols: Sequence[str]) -> list[str]:
     """Return all text the decoder may need to write: names, definitions, genes, wordings."""
     cl = ontology.load()
-    texts = [*OPENINGS, *EXPRESSION, "They come from", "Description:", describe_prompt("", (), (), "")]
+    texts = [
+        *OPENINGS,
+        *EXPRESSION,
+        "They come from",
+        "Description:",
+        describe_prompt("", (), (), ""),
+    ]
     for term in terms:
         texts += [cl.name(term), f" {cl.name(term)}", f" {cl.definition(term)}", *cl.synonyms(term)]
     return texts + [f" {symbol}," for symbol in symbols]

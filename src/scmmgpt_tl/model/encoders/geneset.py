@@ -2,7 +2,10 @@ r"""Set encoder: linear in genes, so that a cell costs one pass over its express
 
 A cell with counts :math:`x_g` is the unit vector :math:`v_g \propto \log(1 + 10^4 x_g / \sum x)`.
 Its genes are summed, :math:`h_0 = \sum_g v_g W_g`, refined by residual blocks and unfolded into
-``n_states`` states that the Q-Former attends to. The sum is a Perceiver's first cross-attention
+``n_states`` states that the Q-Former attends to. A gene that a data set did not measure looks
+like one that is silent; so the network is also told what an average cell would look like through
+the same panel, :math:`\bar h = \sum_{g\ \text{measured}} \bar v_g W_g`, and learns to see the cell
+against it. The sum is a Perceiver's first cross-attention
 with fixed latents, whose keys and values are then tables over genes: :math:`W` is that table.
 The unit norm makes cells of different depth and gene panel comparable.
 """
@@ -70,6 +73,8 @@ class Block(nn.Module):
 class GeneSetEncoder(nn.Module):
     """Gene tokens -> states (cells, n_states, state_width)."""
 
+    average: torch.Tensor  # (genes,) share of each gene in the average cell
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -79,11 +84,25 @@ class GeneSetEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width=config.width, dropout=config.dropout) for _ in range(config.n_blocks)
         )
+        self.panel_norm = nn.LayerNorm(config.width)
+        self.panel = nn.Linear(config.width, config.width)
+        self.register_buffer("average", torch.full((config.n_genes,), 1 / max(config.n_genes, 1)))
         self.unfold = nn.Linear(config.width, config.n_states * config.state_width)
         nn.init.normal_(self.genes.weight, std=1.0)
+        nn.init.zeros_(self.panel.weight)
+        nn.init.zeros_(self.panel.bias)
 
-    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, tokens: GeneTokens, measured: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
+
+        Parameters
+        ----------
+        tokens
+            Expressed genes of the cells.
+        measured
+            Which genes the data set measured, (genes,).
 
         Returns
         -------
@@ -100,15 +119,30 @@ class GeneSetEncoder(nn.Module):
             per_sample_weights=tokens.values.to(self.genes.weight.dtype),
             include_last_offset=True,
         )
-        return self.refine(hidden)
+        return self.refine(hidden, self.average_cell(measured) @ self.genes.weight)
 
-    def forward_dense(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode (cells, genes) of token values: the same sum as a matrix product, for training."""
-        return self.refine(values @ self.genes.weight)
+    def forward_dense(
+        self, values: torch.Tensor, measured: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode (cells, genes) of token values: the same sum as a matrix product, for training.
 
-    def refine(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """From the sum over genes (cells, width) to states and mask."""
-        hidden = self.dropout(self.norm(hidden))
+        `measured` may differ from cell to cell, (cells, genes).
+        """
+        average = self.average_cell(measured) @ self.genes.weight
+        return self.refine(values @ self.genes.weight, average)
+
+    def average_cell(self, measured: torch.Tensor) -> torch.Tensor:
+        """Return token values of the average cell on panels of measured genes, (..., genes)."""
+        shares = self.average * measured
+        values = torch.log1p(TARGET_SUM * shares / shares.sum(-1, keepdim=True).clamp_min(1e-12))
+        return F.normalize(values, dim=-1)
+
+    def refine(
+        self, hidden: torch.Tensor, average: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """From the sums over genes of cells and of their average cell to states and mask."""
+        panel = self.panel(self.panel_norm(average))
+        hidden = self.dropout(self.norm(hidden) + panel)
         for block in self.blocks:
             hidden = block(hidden)
         states = self.unfold(hidden).unflatten(-1, (self.config.n_states, self.config.state_width))
