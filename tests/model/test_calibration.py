@@ -33,6 +33,13 @@ def test_probabilities_are_a_softmax():
     np.testing.assert_allclose(found, softmax(cosine / 0.1, axis=1), rtol=1e-5)
 
 
+def test_labels_with_many_profiles_are_believed_more():
+    cosine, n_profiles = np.array([[0.3, 0.2, 0.1]]), [1, 4, 9]
+    found = replace(PLAIN, prior=0.5).probabilities(cosine, n_profiles)
+    odds = np.exp(cosine / 0.1) * np.sqrt(n_profiles)
+    np.testing.assert_allclose(found, odds / odds.sum(), rtol=1e-5)
+
+
 def test_a_low_temperature_does_not_overflow():
     found = replace(PLAIN, temperature=1e-6).probabilities([[1.0, -1.0]])
     np.testing.assert_array_equal(found, [[1.0, 0.0]])

@@ -10,18 +10,22 @@ TISSUES = ((), ("blood", "lymph node"), ("liver",))
 
 
 def test_read_gives_back_what_was_written(tmp_path):
-    table = LabelTable(NAMES, IDS, TISSUES)
+    table = LabelTable(NAMES, IDS, TISSUES, (3, 1, 12))
     table.write(tmp_path / "labels.tsv")
     assert LabelTable.read(tmp_path / "labels.tsv") == table
     assert len(table) == 3
 
 
 def test_file_is_plain_tab_separated_text(tmp_path):
-    LabelTable(NAMES, IDS, TISSUES).write(tmp_path / "labels.tsv")
+    LabelTable(NAMES, IDS, TISSUES, (3, 1, 12)).write(tmp_path / "labels.tsv")
     lines = (tmp_path / "labels.tsv").read_bytes().decode().split("\n")
-    assert lines[0] == "name\tcl_id\ttissues"
-    assert lines[2] == "CD8-positive, alpha-beta T cell\tCL:0000625\tblood|lymph node"
+    assert lines[0] == "name\tcl_id\ttissues\tn_profiles"
+    assert lines[2] == "CD8-positive, alpha-beta T cell\tCL:0000625\tblood|lymph node\t1"
     assert lines[-1] == ""
+
+
+def test_every_label_has_a_profile_where_nobody_counted():
+    assert LabelTable(NAMES, IDS, TISSUES).n_profiles == (1, 1, 1)
 
 
 def test_empty_table_survives(tmp_path):
@@ -35,6 +39,8 @@ def test_empty_table_survives(tmp_path):
         ((("a",), (), ()), "as many names as ids"),
         ((("a", "a"), ("", ""), ((), ())), r"unique.*'a'"),
         ((("",), ("",), ((),)), "one line long"),
+        ((("a",), ("",), ((),), (1, 2)), "`n_profiles` needs a number of at least 1"),
+        ((("a",), ("",), ((),), (0,)), "`n_profiles` needs a number of at least 1"),
         ((("a\tb",), ("",), ((),)), "one line long"),
         ((("a",), ("CL_0000084",), ((),)), r"'CL:0000084', or are empty; found \['CL_0000084'\]"),
     ],

@@ -34,6 +34,18 @@ def test_best_label():
     assert found.runners_up.tolist() == ["B"]
 
 
+def test_what_is_above_or_below_a_label_speaks_for_it():
+    labels = LabelSet(
+        ("T cell", "CD8 T", "CD4 T", "B"), ("CL:0000084", "CL:0000625", "CL:0000624", "CL:0000236")
+    )
+    cl = ontology.load()
+    plain = Rule(Level("label"), 0.5, AS_IT_IS, cl)
+    found = decide(np.array([[0.3, 0.4, 0.2, 0.1], [0.4, 0.3, 0.2, 0.1]]), labels, plain)
+    assert found.labels.tolist() == ["CD8 T", "T cell"]
+    assert found.scores == pytest.approx([0.4 + 0.3, 0.4 + 0.3 + 0.2])
+    assert found.support == pytest.approx([0.4, 0.4])
+
+
 def test_low_score_is_unknown_with_a_score():
     found = answer([0.1, 0.4, 0.3, 0.1, 0.1])
     assert found.labels.tolist() == ["unknown"]

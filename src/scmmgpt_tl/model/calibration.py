@@ -32,6 +32,9 @@ class Calibration:
         Number of expressed model genes below which a cell is left unknown.
     fitted_on
         Names of the data sets it was fitted on.
+    prior
+        How much more the model believes in labels that it learned from many profiles: the power of
+        their number that the odds of a label are multiplied with.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Calibration:
     threshold: float
     min_genes: int
     fitted_on: tuple[str, ...] = ()
+    prior: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
@@ -67,9 +71,24 @@ class Calibration:
             )
             raise ValueError(msg)
 
-    def probabilities(self, cosine: ArrayLike) -> NDArray[np.float32]:
-        """Return softmax(cosine / temperature) over the labels, (cells, labels)."""
-        return _softmax(np.asarray(cosine, np.float64) / self.temperature).astype(np.float32)
+    def probabilities(
+        self, cosine: ArrayLike, n_profiles: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
+        r"""Return the probability of each label, (cells, labels).
+
+        .. math:: p_{ij} \propto n_j^{\alpha} \exp(c_{ij} / T)
+
+        Parameters
+        ----------
+        cosine
+            Similarity of cells to labels, (cells, labels).
+        n_profiles
+            Profiles behind each label, (labels,); by default all labels are believed alike.
+        """
+        scores = np.asarray(cosine, np.float64) / self.temperature
+        if n_profiles is not None:
+            scores = scores + self.prior * np.log(np.asarray(n_profiles, np.float64))
+        return _softmax(scores).astype(np.float32)
 
     def calibrate(self, probability: ArrayLike) -> NDArray[np.float32]:
         """Return the chance of being right at a probability; any shape."""
@@ -105,6 +124,7 @@ class Calibration:
             threshold=float(raw["threshold"]),
             min_genes=int(raw["min_genes"]),
             fitted_on=tuple(map(str, raw["fitted_on"])),
+            prior=float(raw["prior"]),
         )
 
     def write(self, path: str | PathLike[str]) -> None:

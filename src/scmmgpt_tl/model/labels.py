@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
-_HEADER = ("name", "cl_id", "tissues")
+_HEADER = ("name", "cl_id", "tissues", "n_profiles")
 _CL_ID = re.compile(r"CL:\d{7}")
 
 
@@ -27,11 +27,14 @@ class LabelTable:
         Cell Ontology id of each name (``"CL:0000084"``), ``""`` where none fits.
     tissues
         Tissues in which each label is found; empty where it may be found anywhere.
+    n_profiles
+        How many reference profiles the model learned each label from; by default one each.
 
     Raises
     ------
     ValueError
-        If the three differ in length, a name is empty or repeated, or an id is malformed.
+        If the columns differ in length, a name is empty or repeated, an id is malformed, or a
+        number of profiles is below one.
 
     Examples
     --------
@@ -43,8 +46,11 @@ class LabelTable:
     names: tuple[str, ...]
     cl_ids: tuple[str, ...]
     tissues: tuple[tuple[str, ...], ...]
+    n_profiles: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.n_profiles:
+            object.__setattr__(self, "n_profiles", (1,) * len(self.names))
         if not len(self.names) == len(self.cl_ids) == len(self.tissues):
             msg = (
                 f"A label table needs as many names as ids and tissues; found {len(self.names)}, "
@@ -53,6 +59,9 @@ class LabelTable:
             raise ValueError(msg)
         _check_names(self.names)
         _check_ids(self.cl_ids)
+        if len(self.n_profiles) != len(self.names) or min(self.n_profiles, default=1) < 1:
+            msg = "`n_profiles` needs a number of at least 1 for each label."
+            raise ValueError(msg)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,7 +73,7 @@ class LabelTable:
         Raises
         ------
         ValueError
-            If the header or a line does not have the three columns.
+            If the header or a line does not have the four columns, or a number is none.
         """
         path = Path(path)
         header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -76,12 +85,14 @@ class LabelTable:
             names=tuple(row[0] for row in rows),
             cl_ids=tuple(row[1] for row in rows),
             tissues=tuple(tuple(filter(None, row[2].split("|"))) for row in rows),
+            n_profiles=tuple(int(row[3]) for row in rows),
         )
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write what :meth:`read` reads."""
         joined = ["|".join(tissues) for tissues in self.tissues]
-        rows = [_HEADER, *zip(self.names, self.cl_ids, joined, strict=True)]
+        counts = map(str, self.n_profiles)
+        rows = [_HEADER, *zip(self.names, self.cl_ids, joined, counts, strict=True)]
         text = "".join("\t".join(row) + "\n" for row in rows)
         Path(path).write_text(text, encoding="utf-8", newline="\n")
 

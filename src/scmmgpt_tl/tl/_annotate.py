@@ -57,8 +57,8 @@ def annotate(
     """Say for every cell, or every group of cells, what it is and how sure that is.
 
     Cells are compared with the text of each label in the space that the model shares with text.
-    The score is calibrated: of the cells with a score of 0.8, about 80 % had the right label in the
-    data the model was calibrated on. A cell whose score is below the threshold is `"unknown"`.
+    The score is calibrated: of the cells with a score of 0.8, about 80 % had the right label, or one
+    above or below it in the ontology, in the data the model was calibrated on. A cell whose score is below the threshold is `"unknown"`.
 
     Parameters
     ----------
@@ -148,7 +148,9 @@ def annotate(
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
-    kernel = probabilities(session.model, embed_labels(asked, session.model))
+    kernel = probabilities(
+        session.model, embed_labels(asked, session.model), asked.n_profiles
+    )
     found = session.run(kernel, batch_size=batch_size, desc="annotate")
     cells = judge_cells(
         decide(found["p"], asked, rule), found["n_genes"], min_genes=calibration.min_genes

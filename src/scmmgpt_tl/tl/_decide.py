@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -167,10 +168,11 @@ def _best(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:
     names, ids = (np.array(values, dtype=object) for values in (labels.names, labels.cl_ids))
     rows = np.arange(len(p))
     first = p.argmax(axis=1)
+    line = (p @ _lines(labels.cl_ids, rule.ontology))[rows, first]
     others = p.copy()
     others[rows, first] = -1.0
     second = others.argmax(axis=1)
-    scores = rule.calibration.calibrate(p[rows, first])
+    scores = rule.calibration.calibrate(line.clip(0, 1))
     sure = scores >= rule.threshold
     return Decision(
         labels=np.where(sure, names[first], UNKNOWN),
@@ -180,6 +182,14 @@ def _best(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:
         margins=(p[rows, first] - p[rows, second]).astype(np.float32),
         runners_up=names[second],
     )
+
+
+@lru_cache(maxsize=32)
+def _lines(cl_ids: tuple[str, ...], ontology: CellOntology) -> NDArray[np.float32]:
+    """Which labels are above, at or below which: these do not speak against one another."""
+    above = membership(cl_ids, cl_ids, ontology=ontology)
+    related = (above + above.T + np.eye(len(cl_ids))) > 0
+    return related.astype(np.float32)
 
 
 def _deepest(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:

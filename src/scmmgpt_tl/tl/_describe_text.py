@@ -27,6 +27,14 @@ _NAMES_CELLS = re.compile(
 _EXPRESSION = re.compile(
     r"\b(express|marke|genes?\b|positive for|transcript|upregulat|high in)", re.I
 )
+#: Words that say nothing of their own; all others need a source in the evidence.
+_FREE = frozenset(
+    "a all an and are as at be best by called can cell cells come described express expressed "
+    "expression for found from gene genes group has have high highly in into is it its kind known "
+    "like likely look looks marked markers most of on one or out population represent resemble "
+    "seem similar stand strongly than that the their these they this those to type types which "
+    "with".split()
+)
 _NEGATION = re.compile(
     r"\b(not|no|never|without|lacks?|lacking|absent|unlike|neither|nor|cannot|than|except|negative)\b",
     re.I,
@@ -91,8 +99,8 @@ class Evidence:
             return []
         faults = self._wrong_negations(sentence) + self._wrong_cells(sentence)
         faults += self._wrong_symbols(sentence)
-        faults += self._wrong_tissues(sentence)
-        return faults
+        faults += self._wrong_tissues(sentence) + self._unsupported(sentence)
+        return list(dict.fromkeys(faults))
 
     def names_label(self, sentence: str) -> bool:
         """Whether a sentence says what the cells are."""
@@ -155,6 +163,16 @@ class Evidence:
         for name in sorted(self._names, key=len, reverse=True):
             sentence = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", sentence, flags=re.I)
         return [found[0] for found in _NEGATION.finditer(sentence)]
+
+    def _unsupported(self, sentence: str) -> list[str]:
+        """Words without a source: names, genes and tissue, with one definition at a time."""
+        said = dict.fromkeys(normalise(sentence).split())
+        known = _FREE | _normal_words((*self._names, *self.lineage, *self.genes, self.tissue))
+        left = [[word for word in said if word not in known]]
+        left += [
+            [word for word in left[0] if word not in _normal_words([d])] for d in self._definitions
+        ]
+        return min(left, key=len)
 
     def _wrong_tissues(self, sentence: str) -> list[str]:
         said = f" {normalise(sentence)} "
@@ -243,6 +261,10 @@ def _words(texts: Iterable[str]) -> set[str]:
     """Words of texts, and the parts of those with hyphens."""
     words = {word for text in texts for word in _WORD.findall(text)}
     return words | {part for word in words for part in word.split("-")}
+
+
+def _normal_words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in normalise(text).split()}
 
 
 def _is_symbol(word: str) -> bool:

@@ -94,7 +94,7 @@ def read_groups_of(
     """
     model, n_groups = session.model, len(groups.names)
     min_genes = max(model.calibration.min_genes, 1)
-    compare = probabilities(model, embed_labels(asked, model))
+    compare = probabilities(model, embed_labels(asked, model), asked.n_profiles)
     sums = QuerySums(groups.codes, n_groups, min_genes=min_genes)
 
     def kernel(states: Any, rows: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from scmmgpt_tl._input import n_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -61,7 +61,9 @@ def cosines(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, 
     return kernel
 
 
-def probabilities(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, Any]]:
+def probabilities(
+    model: Model, text: NDArray[np.float32], n_profiles: Sequence[int] = ()
+) -> Callable[..., dict[str, Any]]:
     """Keep the probability of each label.
 
     Parameters
@@ -70,6 +72,8 @@ def probabilities(model: Model, text: NDArray[np.float32]) -> Callable[..., dict
         Compares cells and labels, and knows its temperature.
     text
         Unit vectors of the labels, `(n_labels, width)`.
+    n_profiles
+        Profiles behind each label, where they are the model's own.
 
     Returns
     -------
@@ -77,10 +81,12 @@ def probabilities(model: Model, text: NDArray[np.float32]) -> Callable[..., dict
     and `n_genes`, `(n_cells,)`.
     """
     compare = cosines(model, text)
+    weights = n_profiles or None
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
         found = compare(states, rows)
-        p = model.calibration.probabilities(found["cosine"]).astype(np.float32)
+        p = model.calibration.probabilities(found["cosine"], weights).astype(np.float32)
+        p[found["n_genes"] == 0] = 1 / max(p.shape[1], 1)
         return {"p": p, "n_genes": found["n_genes"]}
 
     return kernel

@@ -42,6 +42,8 @@ class LabelSet:
         Rows of the model's own label embeddings; empty for labels of the user.
     descriptions
         What the user wrote of each label, `""` elsewhere.
+    n_profiles
+        Profiles that the model learned its own labels from; empty for labels of the user.
     """
 
     names: tuple[str, ...]
@@ -49,6 +51,7 @@ class LabelSet:
     wordings: tuple[tuple[str, ...], ...] = ()
     rows: tuple[int, ...] = ()
     descriptions: tuple[str, ...] = ()
+    n_profiles: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -177,8 +180,13 @@ def _own_labels(own: LabelTable, *, tissue: str | Sequence[str] | None) -> Label
             for row, found in enumerate(own.tissues)
             if not found or asked & {name.lower() for name in found}
         )
-    names, ids = ([column[row] for row in rows] for column in (own.names, own.cl_ids))
-    return LabelSet(tuple(names), tuple(ids), rows=rows, descriptions=("",) * len(rows))
+    return LabelSet(
+        tuple(own.names[row] for row in rows),
+        tuple(own.cl_ids[row] for row in rows),
+        rows=rows,
+        descriptions=("",) * len(rows),
+        n_profiles=tuple(own.n_profiles[row] for row in rows),
+    )
 
 
 def _check_tissues(wanted: Sequence[str], known: Sequence[str]) -> None:

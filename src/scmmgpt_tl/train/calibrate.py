@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.genes import GeneTable
+    from scmmgpt_tl.model.labels import LabelTable
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .config import RunConfig
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 N_CELLS = 4000
 THRESHOLD = 0.5
 MIN_GENES = 20
+PRIORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 def calibrate(
     network: ScMMGPT,
     label_embeddings: NDArray[np.float32],
-    label_ids: Sequence[str],
+    labels: LabelTable,
     genes: GeneTable,
     config: RunConfig,
 ) -> Calibration:
@@ -48,8 +50,8 @@ def calibrate(
         With the weights that users will run.
     label_embeddings
         Unit vectors of the model's labels, (labels, projection).
-    label_ids
-        Their Cell Ontology ids.
+    labels
+        The labels.
     genes
         Gene table of the model.
     config
@@ -57,19 +59,24 @@ def calibrate(
     """
     cells = held_out_cells(config, genes)
     cosine = _cosine(network, cells, label_embeddings)
-    right = consistent(cells.terms, label_ids)
+    right = consistent(cells.terms, labels.cl_ids)
     known = right.any(1)
     cosine, right = cosine[known], right[known]
-    temperature = _temperature(cosine, right)
-    p = softmax(cosine / temperature, axis=1)
+    bias = np.log(labels.n_profiles)
+    fits = [(*_temperature(cosine, prior * bias, right), prior) for prior in PRIORS]
+    _, temperature, prior = min(fits)
+    p = softmax(cosine / temperature + prior * bias, axis=1)
     best = p.argmax(1)
-    x, y = fit_knots(p.max(1), right[np.arange(len(p)), best])
+    # What speaks for a label is its own probability and that of the terms above and below it.
+    line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[np.arange(len(p)), best]
+    x, y = fit_knots(line.clip(0, 1), right[np.arange(len(p)), best])
     return Calibration(
         temperature=temperature,
         knots_x=x,
         knots_y=y,
         threshold=THRESHOLD,
         min_genes=MIN_GENES,
+        prior=prior,
         fitted_on=(*(path.stem for path in config.held_out_cells), *config.held_out_studies),
     )
 
@@ -149,12 +156,14 @@ def _cosine(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> ND
     return np.concatenate(parts).astype(np.float64)
 
 
-def _temperature(cosine: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Temperature under which the right labels together are most likely."""
+def _temperature(
+    cosine: NDArray[np.float64], bias: NDArray[np.float64], right: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Least loss, and the temperature under which the right labels together are most likely."""
 
     def loss(log_temperature: float) -> float:
-        p = softmax(cosine / np.exp(log_temperature), axis=1)
+        p = softmax(cosine / np.exp(log_temperature) + bias, axis=1)
         return float(-np.log((p * right).sum(1).clip(1e-12)).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(5e-3), np.log(1.0)), method="bounded")
-    return float(np.exp(found.x))
+    return float(found.fun), float(np.exp(found.x))

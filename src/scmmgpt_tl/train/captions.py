@@ -30,7 +30,8 @@ class Captioner:
     """
 
     def __init__(self, markers: Mapping[str, Sequence[str]]) -> None:
-        self._markers = dict(markers)
+        # A type without any gene of its own is not said to express some.
+        self._markers = {term: list(genes) for term, genes in markers.items() if genes}
         self._cl = ontology.load()
 
     def write(self, term: str, rng: np.random.Generator, *, tissue: str = "") -> str:

@@ -72,15 +72,14 @@ class CellSource:
     def draw(self, n: int, rng: np.random.Generator) -> Drawn:
         """Draw `n` cells; all randomness comes from `rng`."""
         n_real = rng.binomial(n, self.real_share) if self._real else 0
-        drawn = self._draw_from_profiles(n - n_real, rng)
-        if not n_real:
-            return drawn
-        real = self._draw_real(n_real, rng)
+        parts = [self._draw_from_profiles(n - n_real, rng)] if n > n_real else []
+        if n_real:
+            parts.append(self._draw_real(n_real, rng))
         return Drawn(
-            np.concatenate([drawn.values, real.values]),
-            np.concatenate([drawn.measured, real.measured]),
-            np.concatenate([drawn.term, real.term]),
-            np.concatenate([drawn.profile, real.profile]),
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.measured for part in parts]),
+            np.concatenate([part.term for part in parts]),
+            np.concatenate([part.profile for part in parts]),
         )
 
     def _draw_from_profiles(self, n: int, rng: np.random.Generator) -> Drawn:
@@ -194,7 +193,8 @@ def _soups(profiles: Profiles) -> NDArray[np.float32]:
 def _variability(profiles: Profiles) -> NDArray[np.float32]:
     """How likely a study that selects variable genes picks each gene, mean 1."""
     spread = np.log1p(1e4 * profiles.shares).std(0)
-    return (spread / spread.mean()).clip(0.02, 8.0)
+    # Profiles that are all alike have no gene that varies more than another.
+    return (spread / spread.mean()).clip(0.02, 8.0) if spread.any() else np.ones_like(spread)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +67,7 @@ def publish(
     # What users run are the quantised weights, so labels and calibration must see the same.
     _quantise_in_place(network)
     embeddings = label_embeddings(network, material.text_tokenizer, labels)
-    calibration = calibrate(network, embeddings, labels.cl_ids, material.genes, config)
+    calibration = calibrate(network, embeddings, labels, material.genes, config)
     return write_bundle(
         target,
         config=network.config.to_dict(),
@@ -94,7 +95,14 @@ def label_table(material: Material) -> LabelTable:
     tissues = [
         () if _is_anywhere(term, seen[term]) else tuple(seen[term]) for term in material.types
     ]
-    return LabelTable(tuple(map(cl.name, material.types)), material.types, tuple(tissues))
+    learned = [*material.profiles.terms, *{t for part in material.cells for t in part.terms}]
+    counts = Counter(learned)
+    return LabelTable(
+        tuple(map(cl.name, material.types)),
+        material.types,
+        tuple(tissues),
+        tuple(counts[term] for term in material.types),
+    )
 
 
 def _seen_in(material: Material) -> dict[str, list[str]]:

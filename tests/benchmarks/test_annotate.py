@@ -1,0 +1,111 @@
+"""The benchmark from end to end, at tiny sizes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import annotate
+import numpy as np
+import pandas as pd
+import pytest
+from _material import Training
+from _methods import Answers
+from _report import END, START, write_page
+from _score import score_study
+
+from scmmgpt_tl.model.genes import GeneTable
+
+T_CELL, CD4, B_CELL = "CL:0000084", "CL:0000624", "CL:0000236"
+TYPES = {"T": ("T cell", T_CELL), "B": ("B cell", B_CELL), "mono": ("odd cell", "")}
+
+
+@pytest.fixture
+def rows() -> dict[str, dict]:
+    """Scores of a study of four cells: one has no term, one is refused."""
+    study = SimpleNamespace(
+        labels=("B", "T", "odd"), cl_ids=(B_CELL, T_CELL, ""), truth=np.array([0, 1, 1, 2])
+    )
+    answers = Answers(
+        closed=np.array([[3, 2, 1], [1, 2, 3], [1, 3, 2], [1, 2, 3]], dtype=float),
+        refused=np.array([False, False, True, False]),
+        seconds=1.0,
+        open_ids={"open": np.array([B_CELL, CD4, "", B_CELL])},
+    )
+    return {row["setting"]: row for row in score_study(study, answers, seed=0)}
+
+
+def test_closed_counts_all_labels_and_refused_cells(rows):
+    assert rows["closed"]["accuracy"] == 0.5
+    assert rows["closed"]["unknown"] == 0.25
+
+
+def test_labels_without_a_term_can_be_left_out(rows):
+    row = rows["closed, with id"]
+    assert (row["cells"], row["labels"]) == (3, 2)
+    assert row["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_open_tells_the_same_term_from_a_consistent_one(rows):
+    row = rows["open"]
+    assert row["cells"] == 3
+    assert row["accuracy"] == pytest.approx(1 / 3)
+    assert row["consistent"] == pytest.approx(2 / 3)
+    assert row["unknown"] == pytest.approx(1 / 3)
+    assert row["answered_consistent"] == 1
+    assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+
+
+@pytest.fixture
+def folder(counts_adata, tiny_bundle, tmp_path):
+    """A data set, training cells, and a page to write into."""
+    obs = counts_adata.obs
+    obs["cell_type"] = [TYPES[name][0] for name in obs["cluster"]]
+    obs["cell_type_id"] = [TYPES[name][1] for name in obs["cluster"]]
+    obs["cl_relation"] = np.where(obs["cell_type_id"] == "", "none", "exact")
+    (tmp_path / "data").mkdir()
+    counts_adata.write_h5ad(tmp_path / "data" / "tiny_study.h5ad")
+    genes = GeneTable.read(tiny_bundle / "genes.tsv")
+    cells = counts_adata[:40, list(genes.symbols)].X
+    Training(cells, np.repeat([0, 1], 20), (T_CELL, B_CELL), genes).save(
+        tmp_path / "out" / "training_cells"
+    )
+    (tmp_path / "docs").mkdir()
+    page = f"before\n{START}\nold\n{END}\nafter\n"
+    (tmp_path / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+    return tmp_path
+
+
+def test_methods_run_and_leave_table_page_and_picture(folder, tiny_bundle, capsys):
+    given = {"data": "data", "out": "out", "docs": "docs"}
+    options = [part for key, name in given.items() for part in (f"--{key}", str(folder / name))]
+    annotate.main(
+        [*options, "--model", str(tiny_bundle), "--reuse", "--methods", "scmmgpt", "logistic"]
+    )
+    found = pd.read_csv(folder / "out" / "annotate.csv")
+    by_way = found.set_index(["method", "setting"])
+    # Two of three labels have a term, and the regression was trained on these very cells.
+    assert by_way.loc[("logistic", "closed"), "accuracy"] == pytest.approx(2 / 3)
+    assert by_way.loc[("logistic", "open"), "accuracy"] == 1
+    assert {"closed", "closed, with id", "open", "deepest"} == set(by_way.loc["scmmgpt"].index)
+    assert (found["peak_mib"] > 50).all()
+    assert (found["cells_per_second"] > 0).all()
+    page = (folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert page.startswith("before\n")
+    assert page.endswith("after\n")
+    assert "| tiny_study | 60 | 3 |" in page
+    assert "old" not in page
+    assert (folder / "docs" / annotate.PICTURE).stat().st_size > 10_000
+    assert "macro-F1" in capsys.readouterr().out
+
+
+def test_an_empty_folder_is_said_to_be_empty(tmp_path):
+    with pytest.raises(SystemExit, match="There are no data sets in"):
+        annotate.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_a_page_without_its_markers_is_left_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks the lines"):
+        write_page(page, pd.DataFrame(), facts=[], picture="")
+    assert page.read_text(encoding="utf-8") == "mine"

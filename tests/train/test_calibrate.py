@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from scmmgpt_tl.train import calibrate
+from scmmgpt_tl.train.reference import read_cells
+
+
+def test_consistent_on_known_terms():
+    truth = ["CL:0000084", "CL:0000236", "CL:0000084"]
+    labels = ["CL:0000624", "CL:0000084", "CL:0000542", "CL:0000236"]
+    expected = np.array([[1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 0]], dtype=bool)
+    np.testing.assert_array_equal(calibrate.consistent(truth, labels), expected)
+
+
+def test_held_out_cells_are_those_of_the_held_out_studies(run_config, gene_table):
+    cells = calibrate.held_out_cells(run_config, gene_table)
+    real = read_cells(run_config.held_out_cells[0], gene_table)
+    n = real.counts.shape[0]
+    assert cells.values.shape == cells.measured.shape == (n + 2000, 300)
+    assert sorted(cells.terms[:n]) == sorted(real.terms)
+    assert set(cells.terms[n:]) <= {
+        "CL:0000084", "CL:0000624", "CL:0000236", "CL:0000623", "CL:0000860", "CL:0000182",
+    }  # fmt: skip
+    np.testing.assert_allclose(np.linalg.norm(cells.values, axis=1), 1, atol=1e-5)
+
+
+def test_either_kind_of_held_out_material_will_do(run_config, gene_table):
+    cells = calibrate.held_out_cells(replace(run_config, held_out_studies=()), gene_table)
+    assert len(cells.terms) == 60
+    drawn = calibrate.held_out_cells(replace(run_config, held_out_cells=()), gene_table)
+    assert len(drawn.terms) == 2000
+
+
+def test_nothing_held_out_is_an_error(run_config, gene_table):
+    bare = replace(run_config, held_out_studies=(), held_out_cells=())
+    with pytest.raises(ValueError, match="needs `held_out_cells` or `held_out_studies`"):
+        calibrate.held_out_cells(bare, gene_table)
+
+
+@pytest.mark.parametrize("prior", [0.0, 0.5])
+def test_temperature_makes_right_labels_likeliest(prior):
+    rng = np.random.default_rng(0)
+    bias = prior * np.log([1, 2, 5, 10, 20])
+    cosine = rng.uniform(-0.2, 0.6, (800, 5))
+    truth = softmax(cosine / 0.08 + bias, axis=1)
+    right = np.eye(5, dtype=bool)[[rng.choice(5, p=p) for p in truth]]
+    loss, temperature = calibrate._temperature(cosine, bias, right)
+    assert temperature == pytest.approx(0.08, rel=0.2)
+    p = softmax(cosine / temperature + bias, axis=1)
+    assert loss == pytest.approx(-np.log(p[right]).mean())
+    assert loss < calibrate._temperature(cosine, -bias - 1e-3 * np.arange(5), right)[0]
