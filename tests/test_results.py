@@ -430,7 +430,11 @@ def test_flat():
     assert [type(stored[key]) for key in ("s", "i", "f", "b")] == [str, int, float, bool]
 
 
-@pytest.mark.parametrize("value", [object(), np.ones((2, 2)).dtype, b"bytes"], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), np.ones((2, 2)).dtype, b"bytes"],
+    ids=["object", "dtype", "bytes"],
+)
 def test_flat_refuses_what_cannot_be_stored(value):
     with pytest.raises(TypeError, match="Cannot store parameter 'x' of type"):
         flat({"x": value})

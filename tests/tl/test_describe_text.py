@@ -37,7 +37,10 @@ def known(label="T cell", *, genes=GENES, tissue="", description=""):
             "receptor complex.",
             id="definition",
         ),
-        pytest.param("They carry a T cell receptor.", id="name-inside-definition"),
+        pytest.param("Their expression is of a T cell receptor.", id="name-inside-definition"),
+        pytest.param("It expresses CD3D.", id="verb-with-s"),
+        pytest.param("Markers of this T cell are CD3D and CD3E.", id="plural"),
+        pytest.param("They are CD3D+ lymphocytes.", id="plus-sign"),
     ],
 )
 def test_sentences_that_may_stand(sentence):
@@ -59,10 +62,43 @@ def test_sentences_that_may_stand(sentence):
         pytest.param("They lack CD3D.", "lack", id="lack"),
         pytest.param("They are CD3D-negative.", "negative", id="negative"),
         pytest.param("They come from the liver.", "liver", id="tissue"),
+        pytest.param("They carry a T cell receptor.", "carry", id="verb"),
+        pytest.param("T cells are found in the anorectum.", "anorectum", id="place"),
+        pytest.param("These 20 cells are T cells.", "20", id="number"),
     ],
 )
 def test_sentences_that_contradict_the_evidence(sentence, fault):
     assert fault in known().faults(sentence)
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence", "faults"),
+    [
+        pytest.param(
+            "monocyte",
+            "A monocyte that is located in the anorectum.",
+            ["located", "anorectum"],
+            id="place",
+        ),
+        pytest.param(
+            "T cell",
+            "They express T cell subsets allow for the high-resistance barrier of urothelium.",
+            ["subset", "allow", "resistance", "barrier", "urothelium"],
+            id="definition-of-another-cell",
+        ),
+    ],
+)
+def test_words_without_a_source(label, sentence, faults):
+    assert known(label).faults(sentence) == faults
+
+
+def test_words_come_from_one_definition_at_a_time():
+    evidence = known("monocyte")
+    assert evidence.faults("They are recirculating leukocytes.") == []  # of monocytes
+    assert evidence.faults("They are capable of ingesting matter.") == []  # of phagocytes
+    assert evidence.faults("They are recirculating, capable of ingesting matter.") == [
+        "recirculating"
+    ]
 
 
 def test_stated_tissue_may_be_named():
@@ -72,6 +108,11 @@ def test_stated_tissue_may_be_named():
 def test_negation_inside_a_name():
     evidence = known("CD16-negative, CD56-bright natural killer cell, human")
     assert evidence.faults(f"These cells are best described as {evidence.label}.") == []
+
+
+def test_small_letter_of_a_name_may_open_a_sentence_as_a_capital():
+    evidence = known("preBCR-negative large pre-B-II cell")
+    assert evidence.faults("PreBCR-negative large pre-B-II cell: these are cells.") == []
 
 
 def test_cells_in_definitions_are_no_claim_about_these_cells():
@@ -91,10 +132,18 @@ def test_what_the_decoder_is_taught_may_stand():
 
 
 def test_user_s_own_label():
-    evidence = known("glowing one", description="They glow in the dark.")
+    evidence = known("glowing one", description="They glow in the dark on 3 legs.")
     assert evidence.lineage == ("glowing one",)
     assert choose_text(["A glowing one. They glow in the dark."], evidence)[1]
-    assert evidence.faults("These are T cells.") == ["t cell"]
+    assert evidence.faults("Glowing ones have 3 legs.") == []
+    assert evidence.faults("Glowing ones have 4 legs.") == ["4"]
+    assert evidence.faults("These are T cells.") == ["t cell", "t"]
+
+
+def test_user_s_words_go_with_those_of_the_ontology():
+    text = "They are recirculating and glow."
+    assert known("monocyte", description="They glow.").faults(text) == []
+    assert known("monocyte").faults(text) == ["glow"]
 
 
 def test_sentences():

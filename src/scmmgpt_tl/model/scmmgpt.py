@@ -170,6 +170,7 @@ class Model:
         *,
         rng: np.random.Generator,
         n_candidates: int = 1,
+        likeliest: bool = True,
         max_new_tokens: int = 192,
         temperature: float = 0.7,
     ) -> list[list[str]]:
@@ -184,7 +185,9 @@ class Model:
         rng
             Source of all randomness: the same state gives the same text.
         n_candidates
-            Texts a row: the first is the most likely one, the others are drawn.
+            Texts a row.
+        likeliest
+            Whether the first text is the most likely one; the others are drawn.
         max_new_tokens
             Longest text, in tokens of the decoder.
         temperature
@@ -196,21 +199,24 @@ class Model:
         """
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         states = torch.from_numpy(np.ascontiguousarray(queries)).to(self.device)
-        ids, mask = pad_texts(
-            self.decoder_tokenizer, prompts, pad=self.config.decoder.eos, left=True
-        )
+        pad = self.config.decoder.eos
+        ids, mask = pad_texts(self.decoder_tokenizer, prompts, pad=pad, left=True)
         texts: list[list[str]] = [[] for _ in prompts]
-        for candidate in range(n_candidates):
+        for times, warmth in ((int(likeliest), 0.0), (n_candidates - likeliest, temperature)):
+            if times < 1:
+                continue
+            # All drawn texts of a row are written side by side: the decoder reads as fast as one.
             words = self.network.text_decoder.generate(
-                states,
-                ids.to(self.device),
-                mask.to(self.device),
+                states.repeat_interleave(times, dim=0),
+                ids.to(self.device).repeat_interleave(times, dim=0),
+                mask.to(self.device).repeat_interleave(times, dim=0),
                 max_new_tokens=max_new_tokens,
-                temperature=0.0 if candidate == 0 else temperature,
+                temperature=warmth,
                 generator=generator,
             )
-            for row, text in zip(words.tolist(), texts, strict=True):
-                text.append(self.decoder_tokenizer.decode(row, skip_special_tokens=True).strip())
+            for place, row in enumerate(words.tolist()):
+                text = self.decoder_tokenizer.decode(row, skip_special_tokens=True).strip()
+                texts[place // times].append(text)
         return texts
 
     def generate_expression(self, texts: Sequence[str]) -> NDArray[np.float32]:

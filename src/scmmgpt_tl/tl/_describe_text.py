@@ -29,11 +29,13 @@ _EXPRESSION = re.compile(
 )
 #: Words that say nothing of their own; all others need a source in the evidence.
 _FREE = frozenset(
-    "a all an and are as at be best by called can cell cells come described express expressed "
-    "expression for found from gene genes group has have high highly in into is it its kind known "
-    "like likely look looks marked markers most of on one or out population represent resemble "
-    "seem similar stand strongly than that the their these they this those to type types which "
-    "with".split()
+    normalise(
+        "a all an and are as at be best by called can cell come described express expresses "
+        "expressed expression for found from gene group has have high highly in into is it its "
+        "kind known like likely look marked marker most of on one or out population positive "
+        "represent resemble seem similar stand strongly than that the their these they this those "
+        "to type which with"
+    ).split()
 )
 _NEGATION = re.compile(
     r"\b(not|no|never|without|lacks?|lacking|absent|unlike|neither|nor|cannot|than|except|negative)\b",
@@ -148,7 +150,8 @@ class Evidence:
 
     def _wrong_symbols(self, sentence: str) -> list[str]:
         """Words that look like genes, for they hold a digit or two capitals."""
-        allowed = _words((*self._names, self.tissue)) | {*self.genes}
+        opening = self.label[:1].upper() + self.label[1:]
+        allowed = _words((*self._names, opening, self.tissue)) | {*self.genes}
         if not _EXPRESSION.search(sentence):
             allowed |= _words(self._definitions)
         said = dict.fromkeys(_WORD.findall(sentence))
@@ -164,14 +167,17 @@ class Evidence:
             sentence = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", sentence, flags=re.I)
         return [found[0] for found in _NEGATION.finditer(sentence)]
 
+    @cached_property
+    def _sources(self) -> tuple[frozenset[str], ...]:
+        """Words that may be said together: those known in any case, and with each definition."""
+        known = (*self._names, *self.genes, self.tissue, self.description)
+        always = _FREE | _normal_words(known)
+        return (always, *(always | _normal_words([text]) for text in self._definitions))
+
     def _unsupported(self, sentence: str) -> list[str]:
         """Words without a source: names, genes and tissue, with one definition at a time."""
         said = dict.fromkeys(normalise(sentence).split())
-        known = _FREE | _normal_words((*self._names, *self.lineage, *self.genes, self.tissue))
-        left = [[word for word in said if word not in known]]
-        left += [
-            [word for word in left[0] if word not in _normal_words([d])] for d in self._definitions
-        ]
+        left = ([word for word in said if word not in known] for known in self._sources)
         return min(left, key=len)
 
     def _wrong_tissues(self, sentence: str) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Text", "write_up"]
 
-N_CANDIDATES = 5
+N_DRAWN = 4
 MAX_NEW_TOKENS = 128
 _BATCH = 8
 _UNREAD = "These cells express too few genes to be described."
@@ -116,10 +116,10 @@ def _settle(
 ) -> Text:
     text, whole = choose_text(candidates, task.evidence)
     if not whole:
-        drawn = model.describe(task.query[None], [task.prompt], rng=rng, n_candidates=N_CANDIDATES)[
-            0
-        ]
-        text, whole = choose_text([*candidates, *drawn], task.evidence)
+        drawn = model.describe(
+            task.query[None], [task.prompt], rng=rng, n_candidates=N_DRAWN, likeliest=False
+        )
+        text, whole = choose_text([*candidates, *drawn[0]], task.evidence)
     if not text:
         return _unwritten(task.evidence)
     return Text(text, "decoder" if whole else "decoder, shortened")
