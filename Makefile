@@ -26,8 +26,9 @@ help:
 demo: $(BASE)
 	$(BIN)/python -m scmmgpt_tl._demo $(OUT)
 
+# One thread a worker: workers that share cores and spin for one another take several times as long.
 test: $(VENV)/.group-test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.group-dev
 	$(BIN)/ruff check .

@@ -66,6 +66,9 @@ nitpick_ignore_regex = [
         r"py:.*",
         rf"({'|'.join([*inventories, 'np', 'pd', 'collections', 'os', 'pathlib', 'typing'])})\..*",
     ),
+    (r"py:.*", r"tokenizers\..*"),
+    # What a loaded model is made of is for those who read its code.
+    (r"py:.*", r"scmmgpt_tl\.model\.(config\.ModelConfig|scmmgpt\.ScMMGPT)"),
     (r"py:.*", r"[A-Za-z]+"),  # builtins, and names of other packages imported for types only
 ]
 suppress_warnings = [

@@ -25,7 +25,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class CountReport:
-    """What :func:`check_counts` found.
+    """What :func:`scmmgpt_tl.pp.check_counts` found.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class GeneReport:
-    """What :func:`match_genes` found.
+    """What :func:`scmmgpt_tl.pp.match_genes` found.
 
     Parameters
     ----------
