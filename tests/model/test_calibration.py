@@ -84,7 +84,8 @@ def test_other_files_are_refused(tmp_path, text):
 @pytest.mark.parametrize("temperature", [0.05, 0.3, 2.0])
 def test_fit_temperature_finds_the_one_that_drew_the_labels(temperature):
     cosine, target = drawn(20_000, temperature)
-    assert fit_temperature(cosine, target) == pytest.approx(temperature, rel=0.1)
+    _, found = fit_temperature(cosine, np.eye(6)[target])
+    assert found == pytest.approx(temperature, rel=0.1)
 
 
 def test_fit_temperature_is_best_among_many():
@@ -93,8 +94,18 @@ def test_fit_temperature_is_best_among_many():
     def loss(t):
         return -log_softmax(cosine / t, axis=1)[np.arange(500), target].mean()
 
-    found = loss(fit_temperature(cosine, target))
-    assert found <= min(loss(t) for t in np.geomspace(1e-3, 10, 300)) + 1e-7
+    least, found = fit_temperature(cosine, np.eye(6)[target])
+    assert loss(found) == pytest.approx(least)
+    assert least <= min(loss(t) for t in np.geomspace(1e-3, 10, 300)) + 1e-7
+
+
+def test_fit_temperature_takes_several_right_labels_and_a_bias():
+    cosine, target = drawn(500, 0.2)
+    right, bias = np.eye(6)[target], np.log(np.arange(1, 7))
+    right[:, 0] = 1
+    least, found = fit_temperature(cosine, right, bias=bias)
+    p = softmax(cosine / found + bias, axis=1)
+    assert -np.log((p * right).sum(1)).mean() == pytest.approx(least)
 
 
 def test_fit_knots_makes_overconfidence_honest():

@@ -30,6 +30,8 @@ TYPES = {
     "CL:0000182": "hepatocyte",
 }
 MATRICES = ("Adult/One", "Adult/Two", "Adult/Held")
+# Known by its markers alone.
+PLASMA_CELL = "CL:0000786"
 N_MARKERS = 12
 LLAMA_LAYERS = 30
 
@@ -49,6 +51,7 @@ def run_file(tmp_path_factory, tiny_model) -> Path:
     write_profiles(folder, genes)
     write_cells(folder / "cells.h5ad", genes, seed=1)
     write_cells(folder / "held.h5ad", genes, seed=2)
+    write_markers(folder / "markers.csv", genes)
     write_bert(folder / "bert", tiny_model.text_tokenizer)
     write_llama(folder / "llama", tiny_model.decoder_tokenizer)
     (folder / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
@@ -78,6 +81,8 @@ RUN = {
     "gene_text": "gene_text.jsonl.gz",
     "bert": "bert",
     "llama": "llama",
+    "markers": "markers.csv",
+    "markers_without": ["Computed"],
     "held_out_cells": ["held.h5ad"],
     "held_out_studies": ["human_a|Adult/Held"],
     "exclude": ["human_b|Unknown"],
@@ -182,6 +187,22 @@ def write_cells(path: Path, genes: GeneTable, *, seed: int) -> None:
         ),
         var=pd.DataFrame(index=list(genes.symbols)),
     ).write_h5ad(path)
+
+
+def write_markers(path: Path, genes: GeneTable) -> None:
+    """Markers of plasma cells and of T cells, and rows that are not to be read."""
+    plasma, t_cell = genes.symbols[280:288], genes.symbols[:N_MARKERS]
+    rows = [("Human", PLASMA_CELL, gene, "positive", "One") for gene in plasma]
+    rows += [("Human", PLASMA_CELL, plasma[0], "positive", "Two")]
+    rows += [("Human", "CL:0000084", gene, "positive", "One") for gene in t_cell]
+    rows += [
+        ("Human", PLASMA_CELL, gene, "positive", "Computed") for gene in genes.symbols[200:208]
+    ]
+    rows += [("Human", PLASMA_CELL, genes.symbols[210], "negative", "One")]
+    rows += [("Mouse", PLASMA_CELL, genes.symbols[211], "positive", "One")]
+    rows += [("Human", "CL:9999999", gene, "positive", "One") for gene in plasma]
+    columns = ["species", "cell_type_id", "marker", "marker_type", "resource"]
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
 
 def tiny_bert(vocabulary: int):

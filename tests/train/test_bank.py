@@ -44,7 +44,7 @@ def test_shown_terms_are_of_the_batch_or_above_it(material):
     cl = ontology.load()
     for _ in range(10):
         shown = choose_terms(present, terms.is_a, n=8, rng=rng)
-        assert len(set(shown)) == len(shown) == 8
+        assert len(set(shown)) == len(shown) == 8, [terms.ids[t] for t in shown]
         assert set(present) <= set(shown)
         above = set().union(*(cl.ancestors(terms.ids[t]) for t in present))
         assert {terms.ids[t] for t in set(shown) - set(present)} <= above

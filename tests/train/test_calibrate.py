@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import softmax
 
 from scmmgpt_tl.train import calibrate
 from scmmgpt_tl.train.reference import read_cells
@@ -40,17 +39,3 @@ def test_nothing_held_out_is_an_error(run_config, gene_table):
     bare = replace(run_config, held_out_studies=(), held_out_cells=())
     with pytest.raises(ValueError, match="needs `held_out_cells` or `held_out_studies`"):
         calibrate.held_out_cells(bare, gene_table)
-
-
-@pytest.mark.parametrize("prior", [0.0, 0.5])
-def test_temperature_makes_right_labels_likeliest(prior):
-    rng = np.random.default_rng(0)
-    bias = prior * np.log([1, 2, 5, 10, 20])
-    cosine = rng.uniform(-0.2, 0.6, (800, 5))
-    truth = softmax(cosine / 0.08 + bias, axis=1)
-    right = np.eye(5, dtype=bool)[[rng.choice(5, p=p) for p in truth]]
-    loss, temperature = calibrate._temperature(cosine, bias, right)
-    assert temperature == pytest.approx(0.08, rel=0.2)
-    p = softmax(cosine / temperature + bias, axis=1)
-    assert loss == pytest.approx(-np.log(p[right]).mean())
-    assert loss < calibrate._temperature(cosine, -bias - 1e-3 * np.arange(5), right)[0]

@@ -57,5 +57,4 @@ def _is_consistent(truth: str, predicted: str) -> bool:
     if not truth or not predicted:
         return False
     cl = ontology.load()
-    true, given = cl.current(truth), cl.current(predicted)
-    return true == given or true in cl.ancestors(given) or given in cl.ancestors(true)
+    return cl.current(predicted) in cl.line(truth)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+LEAST_LOG_CHANCE = -30.0
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -133,32 +135,41 @@ class Calibration:
         Path(path).write_text(text, encoding="utf-8", newline="\n")
 
 
-def fit_temperature(cosine: ArrayLike, target: ArrayLike) -> float:
-    r"""Return the temperature under which the true labels are most likely.
+def fit_temperature(
+    cosine: ArrayLike, right: ArrayLike, *, bias: ArrayLike = 0.0
+) -> tuple[float, float]:
+    r"""Find the temperature under which the right labels are most likely.
 
-    Minimises :math:`-\frac{1}{n} \sum_i \log \mathrm{softmax}(c_i / T)_{t_i}` over
-    :math:`10^{-3} \leq T \leq 10`.
+    Minimises :math:`-\frac{1}{n} \sum_i \log \sum_{j \in R_i} \mathrm{softmax}(c_i / T + b)_j` over
+    :math:`10^{-3} \leq T \leq 10`, where :math:`R_i` are the labels that are right for a cell.
 
     Parameters
     ----------
     cosine
         Similarity of cells to labels, (cells, labels).
-    target
-        Column of the true label of each cell, (cells,).
+    right
+        Which labels are right for which cell, (cells, labels).
+    bias
+        Logarithm of how much more each label is believed from the start, (labels,).
+
+    Returns
+    -------
+    loss, temperature
+        The least loss, and where it was found.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
 
-    similarity, true = np.asarray(cosine, np.float64), np.asarray(target)
-    own = np.arange(len(true)), true
+    similarity, fits = np.asarray(cosine, np.float64), np.asarray(right, np.float64)
 
     def loss(log_temperature: float) -> float:
-        scaled = similarity / np.exp(log_temperature)
-        peak = scaled.max(axis=1)
-        log_sum = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
-        return float((log_sum - scaled[own]).mean())
+        scaled = similarity / np.exp(log_temperature) + np.asarray(bias, np.float64)
+        # The floor keeps one hopeless cell from deciding alone.
+        chance = logsumexp(scaled, axis=1, b=fits) - logsumexp(scaled, axis=1)
+        return float(-np.maximum(chance, LEAST_LOG_CHANCE).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(1e-3), np.log(10)), method="bounded")
-    return float(np.exp(found.x))
+    return float(found.fun), float(np.exp(found.x))
 
 
 def fit_knots(

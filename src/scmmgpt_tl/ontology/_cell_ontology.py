@@ -136,6 +136,10 @@ class CellOntology:
         """Ids of all terms below, the term itself left out."""
         return self._descendants.get(self.current(term), frozenset())
 
+    def line(self, term: str) -> frozenset[str]:
+        """Ids of the term, all above and all below: answers that do not contradict it."""
+        return frozenset({self.current(term)}) | self.ancestors(term) | self.descendants(term)
+
     def depth(self, term: str) -> int:
         """Steps on the longest way to the root, so that a child is always deeper."""
         term = self.current(term)

@@ -187,9 +187,11 @@ def _best(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:
 @lru_cache(maxsize=32)
 def _lines(cl_ids: tuple[str, ...], ontology: CellOntology) -> NDArray[np.float32]:
     """Which labels are above, at or below which: these do not speak against one another."""
-    above = membership(cl_ids, cl_ids, ontology=ontology)
-    related = (above + above.T + np.eye(len(cl_ids))) > 0
-    return related.astype(np.float32)
+    lines = [ontology.line(key) if key else frozenset() for key in cl_ids]
+    related = np.array([[key in line for key in cl_ids] for line in lines], dtype=np.float32)
+    # A label outside the ontology has itself alone.
+    np.fill_diagonal(related, 1)
+    return related
 
 
 def _deepest(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:

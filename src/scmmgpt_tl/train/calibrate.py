@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.model.calibration import Calibration, fit_knots
+from scmmgpt_tl.model.calibration import Calibration, fit_knots, fit_temperature
 
 from .draw import CellSource, log_normalise
 from .reference import read_cells, read_profiles
@@ -63,8 +62,8 @@ def calibrate(
     known = right.any(1)
     cosine, right = cosine[known], right[known]
     bias = np.log(labels.n_profiles)
-    fits = [(*_temperature(cosine, prior * bias, right), prior) for prior in PRIORS]
-    _, temperature, prior = min(fits)
+    fits = [(fit_temperature(cosine, right, bias=prior * bias), prior) for prior in PRIORS]
+    (_, temperature), prior = min(fits)
     p = softmax(cosine / temperature + prior * bias, axis=1)
     best = p.argmax(1)
     # What speaks for a label is its own probability and that of the terms above and below it.
@@ -134,11 +133,9 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
     cl = ontology.load()
-    rows = {}
-    for term in set(truth):
-        line = {term} | cl.ancestors(term) | cl.descendants(term)
-        rows[term] = np.array([label in line for label in labels])
-    return np.stack([rows[term] for term in truth])
+    lines = {term: cl.line(term) for term in set(truth)}
+    rows = {term: [label in line for label in labels] for term, line in lines.items()}
+    return np.array([rows[term] for term in truth])
 
 
 @torch.inference_mode()
@@ -154,16 +151,3 @@ def _cosine(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> ND
         projected = network.read_states(*states).projected
         parts.append(torch.einsum("cqp,tp->cqt", projected, table).amax(1).cpu().numpy())
     return np.concatenate(parts).astype(np.float64)
-
-
-def _temperature(
-    cosine: NDArray[np.float64], bias: NDArray[np.float64], right: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """Least loss, and the temperature under which the right labels together are most likely."""
-
-    def loss(log_temperature: float) -> float:
-        p = softmax(cosine / np.exp(log_temperature) + bias, axis=1)
-        return float(-np.log((p * right).sum(1).clip(1e-12)).mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(5e-3), np.log(1.0)), method="bounded")
-    return float(found.fun), float(np.exp(found.x))

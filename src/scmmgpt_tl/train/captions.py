@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
 from scmmgpt_tl.model.prompts import shorten
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # They stand deep enough, and yet say nothing of what a cell does.
 TOO_GENERAL = frozenset({"CL:0000000", "CL:0000003", "CL:0000255", "CL:0000548", "CL:0000219"})
+
+# Mitochondrial and ribosomal genes mark no type, and haemoglobin is in every soup.
+HOUSEKEEPING = re.compile(r"MT-|MTRNR|RP[LS]\d|RP[LS]A|HB[ABDEGMQZ]\d?$")
 
 
 class Captioner:
@@ -100,7 +105,7 @@ def marker_genes(
     mean = np.where(measured, levels, 0).sum(0) / np.maximum(measured.sum(0), 1)
     contrast = levels - mean
     strength = np.nan_to_num(contrast * np.sqrt(np.maximum(levels, 0)), nan=-1.0)
-    usable = np.array([not s.startswith(("MT-", "RPL", "RPS", "MTRNR", "HB")) for s in symbols])
+    usable = np.array([not HOUSEKEEPING.match(symbol) for symbol in symbols])
     strength[:, ~usable] = -1.0
     best = np.argsort(-strength, axis=1)[:, :n]
     return {
@@ -116,7 +121,7 @@ def type_means(profiles: Profiles) -> tuple[NDArray[np.float32], list[str]]:
     for i, term in enumerate(terms):
         members = np.flatnonzero(owner == term)
         measured = profiles.panels[profiles.panel[members]]
-        logged = np.log1p(1e4 * profiles.shares[members])
+        logged = np.log1p(TARGET_SUM * profiles.shares[members])
         times = measured.sum(0)
         total = np.where(measured, logged, 0).sum(0)
         levels[i] = np.where(times > 0, total / np.maximum(times, 1), np.nan)

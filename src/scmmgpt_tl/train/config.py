@@ -25,6 +25,9 @@ class RunConfig:
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
     bert, llama
         Folders with the starting weights of bridge and text decoder.
+    markers, markers_without
+        Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
+        that are not used.
     exclude
         Studies (`"file|matrix"` or their beginnings) never trained on.
     held_out_cells, held_out_studies
@@ -37,6 +40,8 @@ class RunConfig:
         Decides every draw of cells and texts.
     real_share
         Share of real cells among the cells drawn, 0 to 1.
+    marker_share
+        Share of cells made of markers among the others, 0 to 1.
     use_gene_text
         Whether genes start from what is written about them.
     stage1_steps, stage1_cells, stage1_texts
@@ -60,6 +65,8 @@ class RunConfig:
     gene_text: Path
     bert: Path
     llama: Path
+    markers: Path | None = None
+    markers_without: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     held_out_cells: tuple[Path, ...] = ()
     held_out_studies: tuple[str, ...] = ()
@@ -67,6 +74,7 @@ class RunConfig:
     architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int = 0
     real_share: float = 0.2
+    marker_share: float = 0.2
     use_gene_text: bool = True
     stage1_steps: int = 3000
     stage1_cells: int = 192
@@ -123,6 +131,7 @@ def _is_share(value: Any) -> bool:
 
 # By annotation: what is accepted, and how to say so.
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "Path | None": (lambda value: value is None or isinstance(value, Path), "a path, or nothing"),
     "Path": (lambda value: isinstance(value, Path), "a path"),
     "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
     "tuple[str, ...]": (_tuple_of(str), "a list of names"),
@@ -153,7 +162,7 @@ def _check_keys(raw: Any, path: Path) -> None:
 
 def _read(key: str, value: Any, kind: str, path: Path) -> Any:
     match kind, value:
-        case "Path", str():
+        case "Path" | "Path | None", str():
             return path.parent / value
         case "tuple[Path, ...]", list() if all(isinstance(v, str) for v in value):
             return tuple(

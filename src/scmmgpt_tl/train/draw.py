@@ -1,7 +1,9 @@
 """Cells drawn from reference profiles: every draw is a new cell of a new, made-up study.
 
 A profile is a distribution over genes. What a study adds is drawn too: which genes it measured,
-how strongly each is captured, how deep it was sequenced, how much ambient RNA leaked in.
+how strongly each is captured, how deep it was sequenced, how much ambient RNA leaked in. Curated
+marker genes join in two ways: some cells express a few of their type's markers more strongly than
+their profile does, and types that no profile covers are made of markers alone.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from .markers import MarkerGenes
     from .reference import Cells, Profiles
 
 # Noise is read from one large table at a random place: drawing it anew takes longer than all else.
@@ -26,6 +31,10 @@ BLENDED = 0.3
 GENE_SPREAD = (0.15, 0.7)
 PANEL_SIZES = (500, 10_000)
 WIDE = 0.5
+# Share of a cell's expression that one strongly expressed marker takes.
+MARKER_LEVELS = (3e-4, 7e-3)
+STRESSED, STRESSED_MARKERS = 0.3, (1, 8)
+ALONE_MARKERS = (5, 25)
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Drawn:
     values: NDArray[np.float32]  # (cells, genes) log-normalised, unit rows
     measured: NDArray[np.bool_]  # (cells, genes) panel of each cell's made-up study
     term: NDArray[np.int64]  # (cells,) index into the types
-    profile: NDArray[np.int64]  # (cells,) profile drawn from, -1 for a real cell
+    profile: NDArray[np.int64]  # (cells,) profile drawn from, -1 for cells drawn from none
 
 
 class CellSource:
@@ -51,10 +60,22 @@ class CellSource:
         Cell Ontology ids, the order of `Drawn.term`.
     real_share
         Share of real cells in a batch.
+    markers
+        Marker genes by type, for some or all of the types.
+    marker_share
+        Share of cells in a batch that are made of markers alone: of types that neither a profile
+        nor a real cell shows.
     """
 
     def __init__(
-        self, profiles: Profiles, cells: Sequence[Cells], *, types: Sequence[str], real_share: float
+        self,
+        profiles: Profiles,
+        cells: Sequence[Cells],
+        *,
+        types: Sequence[str],
+        real_share: float,
+        markers: Mapping[str, MarkerGenes] | None = None,
+        marker_share: float = 0.0,
     ) -> None:
         self.profiles = profiles
         self.cells = list(cells)
@@ -67,14 +88,22 @@ class CellSource:
         self._real = _real_members(self.cells, self.types)
         self._soup = _soups(profiles)
         self._variable = _variability(profiles)
+        self._markers = (
+            {t: markers[k] for t, k in enumerate(types) if k in markers} if markers else {}
+        )
+        self._alone = np.array(
+            [t for t in self._markers if not known[t] and t not in self._real], dtype=np.int64
+        )
+        self.marker_share = marker_share
         self._noise = np.random.default_rng(0).standard_normal(POOL).astype(np.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> Drawn:
         """Draw `n` cells; all randomness comes from `rng`."""
         n_real = rng.binomial(n, self.real_share) if self._real else 0
-        parts = [self._draw_from_profiles(n - n_real, rng)] if n > n_real else []
-        if n_real:
-            parts.append(self._draw_real(n_real, rng))
+        n_marked = rng.binomial(n - n_real, self.marker_share) if len(self._alone) else 0
+        sizes = (n - n_real - n_marked, n_marked, n_real)
+        ways = (self._draw_from_profiles, self._draw_from_markers, self._draw_real)
+        parts = [way(size, rng) for way, size in zip(ways, sizes, strict=True) if size]
         return Drawn(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.measured for part in parts]),
@@ -89,7 +118,6 @@ class CellSource:
         blend = np.where(rng.random(n) < BLENDED, rng.random(n), 0.0).astype(np.float32)
         # A blend only makes sense over genes that both profiles measured.
         blend[self.profiles.panel[first] != self.profiles.panel[second]] = 0.0
-        depth = np.exp(rng.normal(np.log(MEDIAN_DEPTH), DEPTH_SPREAD, size=n)).clip(*DEPTH_LIMITS)
         rates = _rates(
             self.profiles.shares,
             first,
@@ -104,8 +132,41 @@ class CellSource:
         sources = self.profiles.panels[self.profiles.panel[first]]
         measured = np.stack([self._panel(source, rng) for source in sources])
         rates *= measured
-        counts = _poisson(rates, depth.astype(np.float32), int(rng.integers(2**31)))
-        return Drawn(log_normalise(counts), measured, term, first)
+        rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
+        for i in np.flatnonzero(rng.random(n) < STRESSED):
+            self._express_markers(rates[i], int(term[i]), measured[i], STRESSED_MARKERS, rng)
+        return Drawn(_sequence(rates, rng), measured, term, first)
+
+    def _draw_from_markers(self, n: int, rng: np.random.Generator) -> Drawn:
+        """Cells that express what two cells have in common, and markers of one type."""
+        term = rng.choice(self._alone, size=n)
+        first, second = rng.integers(len(self.profiles.shares), size=(2, n))
+        rates = np.minimum(self.profiles.shares[first], self.profiles.shares[second])
+        sources = self.profiles.panels[self.profiles.panel[first]]
+        measured = np.stack([self._panel(source, rng) for source in sources])
+        rates *= measured
+        rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
+        for i, t in enumerate(term):
+            self._express_markers(rates[i], int(t), measured[i], ALONE_MARKERS, rng)
+        return Drawn(_sequence(rates, rng), measured, term, np.full(n, -1))
+
+    def _express_markers(
+        self,
+        rates: NDArray[np.float32],
+        term: int,
+        measured: NDArray[np.bool_],
+        limits: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> None:
+        """Raise some measured markers of a type, in place, where they are lower."""
+        if term not in self._markers:
+            return
+        genes, weights = self._markers[term]
+        size = min(int(rng.integers(*limits)), len(genes))
+        chosen = rng.choice(genes, size=size, replace=False, p=weights)
+        chosen = chosen[measured[chosen]]
+        levels = np.exp(rng.uniform(*np.log(MARKER_LEVELS), size=len(chosen)))
+        rates[chosen] = np.maximum(rates[chosen], levels)
 
     def _draw_real(self, n: int, rng: np.random.Generator) -> Drawn:
         term = rng.choice(np.array(sorted(self._real)), size=n)
@@ -154,10 +215,17 @@ def average_cell(profiles: Profiles) -> NDArray[np.float32]:
     return (share / share.sum()).astype(np.float32)
 
 
+def _sequence(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw counts at a depth drawn for each cell, and return them as token values."""
+    depth = np.exp(rng.normal(np.log(MEDIAN_DEPTH), DEPTH_SPREAD, size=len(rates)))
+    depth = depth.clip(*DEPTH_LIMITS).astype(np.float32)
+    return log_normalise(_poisson(rates, depth, int(rng.integers(2**31))))
+
+
 def log_normalise(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what the set encoder's tokenizer makes of counts, as a dense matrix."""
     total = np.maximum(counts.sum(1, keepdims=True), 1)
-    values = np.log1p(counts * (1e4 / total))
+    values = np.log1p(counts * (TARGET_SUM / total))
     norm = np.sqrt((values * values).sum(1, keepdims=True))
     return (values / np.maximum(norm, 1e-6)).astype(np.float32)
 
@@ -192,7 +260,7 @@ def _soups(profiles: Profiles) -> NDArray[np.float32]:
 
 def _variability(profiles: Profiles) -> NDArray[np.float32]:
     """How likely a study that selects variable genes picks each gene, mean 1."""
-    spread = np.log1p(1e4 * profiles.shares).std(0)
+    spread = np.log1p(TARGET_SUM * profiles.shares).std(0)
     # Profiles that are all alike have no gene that varies more than another.
     return (spread / spread.mean()).clip(0.02, 8.0) if spread.any() else np.ones_like(spread)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from scmmgpt_tl.model.config import (
     ExpressionConfig,
     ModelConfig,
 )
+from scmmgpt_tl.model.encoders.geneset import GENE_STD
 from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
-from .captions import Captioner, marker_genes
+from .captions import TOO_GENERAL, Captioner, marker_genes
 from .draw import CellSource, average_cell
 from .genes import build_gene_table, read_gene_text
+from .markers import read_markers
 from .reference import read_cells, read_profiles
 from .start import start_bridge
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.genes import GeneTable
 
     from .config import RunConfig
+    from .markers import MarkerGenes
     from .reference import Cells, Profiles
 
 GENE_TEXTS, GENE_TEXT_TOKENS = 256, 64
@@ -38,12 +42,32 @@ GENE_TEXTS, GENE_TEXT_TOKENS = 256, 64
 
 @dataclass(frozen=True)
 class Material:
-    """What both stages train on."""
+    """What both stages train on.
+
+    Parameters
+    ----------
+    genes
+        Gene table of the model.
+    profiles, cells
+        Reference profiles and labelled real cells.
+    types
+        Cell Ontology ids of all types that cells are drawn of.
+    n_profiles
+        Profiles of each type; its real cells, where there are any, count as one more. A type that
+        is known by its markers alone has none.
+    captioner
+        Writes texts about types.
+    text_tokenizer
+        Of the bridge.
+    source
+        Draws cells.
+    """
 
     genes: GeneTable
     profiles: Profiles
     cells: tuple[Cells, ...]
     types: tuple[str, ...]
+    n_profiles: tuple[int, ...]
     captioner: Captioner
     text_tokenizer: Tokenizer
     source: CellSource
@@ -55,16 +79,34 @@ def prepare(config: RunConfig) -> Material:
     exclude = (*config.exclude, *config.held_out_studies)
     profiles = read_profiles(config.profiles, genes, exclude=exclude)
     cells = tuple(read_cells(path, genes) for path in config.cells)
-    types = tuple(sorted({*profiles.terms, *(term for part in cells for term in part.terms)}))
+    markers = _read_markers(config, genes)
+    learned = {*profiles.terms, *(term for part in cells for term in part.terms)}
+    types = tuple(sorted(learned | markers.keys()))
+    times = Counter([*profiles.terms, *(t for part in cells for t in set(part.terms))])
     return Material(
         genes=genes,
         profiles=profiles,
         cells=cells,
         types=types,
+        n_profiles=tuple(times[term] for term in types),
         captioner=Captioner(marker_genes(profiles, genes.symbols)),
         text_tokenizer=read_text_tokenizer(config),
-        source=CellSource(profiles, cells, types=types, real_share=config.real_share),
+        source=CellSource(
+            profiles,
+            cells,
+            types=types,
+            real_share=config.real_share,
+            markers=markers,
+            marker_share=config.marker_share,
+        ),
     )
+
+
+def _read_markers(config: RunConfig, genes: GeneTable) -> dict[str, MarkerGenes]:
+    if config.markers is None:
+        return {}
+    found = read_markers(config.markers, genes, without=config.markers_without)
+    return {term: markers for term, markers in found.items() if term not in TOO_GENERAL}
 
 
 def read_text_tokenizer(config: RunConfig) -> Tokenizer:
@@ -116,7 +158,9 @@ def _start_genes_from_text(network: ScMMGPT, config: RunConfig, material: Materi
     width = network.config.encoder.width
     projection = torch.randn(text.shape[1], width) / np.sqrt(text.shape[1])
     table = network.cell_encoder.genes.weight
-    table[rows] = (0.7 * table[rows].cpu() + 0.7 * text @ projection).to(table.device)
+    spread = 0.7 * GENE_STD
+    mixed = 0.7 * table[rows].cpu() + spread * text @ projection
+    table[rows] = mixed.to(table.device)
 
 
 def _mean_words(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:

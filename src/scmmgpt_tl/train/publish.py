@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,21 +86,19 @@ def publish(
 def label_table(material: Material) -> LabelTable:
     """Return the types of a run with the tissues they were seen in.
 
-    Types seen in many tissues may be anywhere, and so may all leukocytes but the macrophages that
-    live in one tissue.
+    A type that was made of markers alone is not among them: the model knows it when asked for it,
+    and does not offer it by itself. Types seen in many tissues may be anywhere, and so may all
+    leukocytes but the macrophages that live in one tissue.
     """
     cl = ontology.load()
     seen = _seen_in(material)
-    tissues = [
-        () if _is_anywhere(term, seen[term]) else tuple(seen[term]) for term in material.types
-    ]
-    learned = [*material.profiles.terms, *{t for part in material.cells for t in part.terms}]
-    counts = Counter(learned)
+    learned = [(t, n) for t, n in zip(material.types, material.n_profiles, strict=True) if n]
+    terms, n_profiles = zip(*learned, strict=True)
     return LabelTable(
-        tuple(map(cl.name, material.types)),
-        material.types,
-        tuple(tissues),
-        tuple(counts[term] for term in material.types),
+        tuple(map(cl.name, terms)),
+        terms,
+        tuple(() if _is_anywhere(term, seen[term]) else tuple(seen[term]) for term in terms),
+        n_profiles,
     )
 
 

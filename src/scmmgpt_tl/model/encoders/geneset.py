@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.config import EncoderConfig
 
 TARGET_SUM = 1e4
+GENE_STD = 0.03
 
 
 class GeneSetTokenizer:
@@ -88,7 +89,8 @@ class GeneSetEncoder(nn.Module):
         self.panel = nn.Linear(config.width, config.width)
         self.register_buffer("average", torch.full((config.n_genes,), 1 / max(config.n_genes, 1)))
         self.unfold = nn.Linear(config.width, config.n_states * config.state_width)
-        nn.init.normal_(self.genes.weight, std=1.0)
+        # Small: a gene that training says nothing of then adds nothing but a whisper of noise.
+        nn.init.normal_(self.genes.weight, std=GENE_STD)
         nn.init.zeros_(self.panel.weight)
         nn.init.zeros_(self.panel.bias)
 
