@@ -162,7 +162,7 @@ def test_masked_states_are_not_read(bridge, states):
 
 
 def test_cells_become_unit_vectors(bridge, states):
-    projected = bridge.project_cells(bridge.encode_cells(*states))
+    projected = bridge.project_cells(bridge.encode_cells(*states), *states)
     assert projected.shape == (4, 3, 16)
     assert (projected.norm(dim=-1) - 1).abs().max() < 1e-5
 

@@ -46,12 +46,16 @@ class Bridge(nn.Module):
             torch.empty(1, config.n_queries, config.hidden).normal_(std=0.02)
         )
         self.cell_projection = nn.Linear(config.hidden, config.projection)
+        self.shortcut = nn.Linear(state_width, config.projection)
         self.text_projection = nn.Linear(config.hidden, config.projection)
         self.match_head = nn.Linear(config.hidden, 2)
         self.caption_transform = nn.Sequential(
             nn.Linear(config.hidden, config.hidden), nn.GELU(), nn.LayerNorm(config.hidden)
         )
         self.caption_bias = nn.Parameter(torch.zeros(config.vocabulary))
+        # The queries start silent: cells are first placed by the shortcut alone.
+        nn.init.zeros_(self.cell_projection.weight)
+        nn.init.zeros_(self.cell_projection.bias)
 
     def encode_cells(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return query states (cells, queries, hidden) from states (cells, n, width)."""
@@ -69,9 +73,22 @@ class Bridge(nn.Module):
             query_embeds=self.words(input_ids), query_length=0, attention_mask=mask
         ).last_hidden_state
 
-    def project_cells(self, queries: torch.Tensor) -> torch.Tensor:
-        """Return unit vectors (cells, queries, projection) of the shared space."""
-        return F.normalize(self.cell_projection(queries).float(), dim=-1)
+    def project_cells(
+        self, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Return unit vectors (cells, queries, projection) of the shared space.
+
+        What the queries found is added to a linear summary of the states: the short way learns
+        fast what the cell is, the long one what there is to ask of it.
+        """
+        summary = self.summarise(states, mask)
+        return F.normalize((self.cell_projection(queries) + summary[:, None]).float(), dim=-1)
+
+    def summarise(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the linear summary of states, (cells, projection), of no particular length."""
+        weight = mask.unsqueeze(-1).to(states.dtype)
+        mean = (self.cell_norm(states) * weight).sum(1) / weight.sum(1).clamp_min(1)
+        return self.shortcut(mean)
 
     def project_text(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return unit vectors (texts, projection): the mean over words, then the projection."""

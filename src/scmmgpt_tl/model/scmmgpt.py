@@ -61,7 +61,7 @@ class ScMMGPT(nn.Module):
     def read_states(self, states: torch.Tensor, mask: torch.Tensor) -> CellStates:
         """Let the queries read cell states (cells, n, width)."""
         queries = self.bridge.encode_cells(states, mask)
-        projected = self.bridge.project_cells(queries)
+        projected = self.bridge.project_cells(queries, states, mask)
         cell = nn.functional.normalize(projected.mean(1), dim=-1)
         return CellStates(queries, projected, cell)
 

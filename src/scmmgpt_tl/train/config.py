@@ -44,8 +44,10 @@ class RunConfig:
         Share of cells made of markers among the others, 0 to 1.
     use_gene_text
         Whether genes start from what is written about them.
+    warm_up_steps
+        Length of the warm-up, in which texts stand still and cells find their place among them.
     stage1_steps, stage1_cells, stage1_texts
-        Length of stage 1, and cells and captions in each step.
+        Length of the rest of stage 1; cells in each step of both, and captions in those of stage 1.
     stage2_steps, stage2_cells
         The same of the text decoder.
     expression_steps
@@ -76,8 +78,9 @@ class RunConfig:
     real_share: float = 0.2
     marker_share: float = 0.2
     use_gene_text: bool = True
-    stage1_steps: int = 3000
-    stage1_cells: int = 192
+    warm_up_steps: int = 600
+    stage1_steps: int = 1500
+    stage1_cells: int = 256
     stage1_texts: int = 32
     stage2_steps: int = 800
     stage2_cells: int = 16

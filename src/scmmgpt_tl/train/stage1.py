@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.state import load_strict
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     from .material import Material
 
 TEXT_TOKENS = 40
-TEXTS_EVERY = 2
+TEXTS_EVERY = 3
 PAIRS = 24
-PAIRS_EVERY = 8
+PAIRS_EVERY = 12
 WORDING_TERMS = 8
+FIRST_WORDINGS = 3
 SAVE_EVERY = 500
 BATCH_OF_TEXTS = 64
-FIRST_SCALE = 20.0
+FIRST_SCALE, MOST_SCALE = 20.0, 100.0
 WEIGHTS = {"cell_text": 1.0, "text_cell": 0.5, "text_text": 0.3, "match": 1.0, "caption": 0.2}
 RATES = {"genes": 4e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4}
 TRAINED = ("cell_encoder.", "bridge.")
@@ -89,9 +91,24 @@ class Stage1:
         self._device = next(network.parameters()).device
         self._terms = Terms.of(material.types)
         self._log_scale = torch.nn.Parameter(torch.tensor(FIRST_SCALE, device=self._device).log())
-        self._descent = _descent(network, self._log_scale, config.stage1_steps)
+        steps = config.warm_up_steps + config.stage1_steps
+        self._descent = _descent(network, self._log_scale, steps)
         self._bank = Bank(self._embed_all_terms())
         network.train()
+
+    def warm_up(self, batch: Drawn) -> Step:
+        """Learn where cells lie among texts that stand still, by the linear shortcut alone."""
+        own = torch.from_numpy(batch.term)
+        with self._autocast():
+            states = self._states(batch)
+            summary = self._network.bridge.summarise(*states)
+        exact, scale = own.to(self._device), self._scale()
+        similarity = scale * F.normalize(summary.float(), dim=-1) @ self._bank.vectors.T
+        shown = torch.ones(len(self._terms.ids), dtype=torch.bool, device=self._device)
+        related = self._terms.is_a[own].to(self._device), self._terms.may_be[own].to(self._device)
+        loss = losses.cell_to_text(similarity, exact, *related, shown)
+        self._descent.step(loss)
+        return Step({"cell_text": loss}, similarity, exact, scale)
 
     def step(self, index: int, batch: Drawn) -> Step:
         """Learn from a batch; texts and pairs are looked at only in some of the steps."""
@@ -105,7 +122,7 @@ class Stage1:
             table = self._bank.with_live(shown, vectors)
             live[shown] = True
             self._bank.update(shown, vectors)
-        scale = self._log_scale.exp().clamp(max=100)
+        scale = self._scale()
         similarity = scale * torch.einsum("cqp,tp->cqt", seen.cells.projected, table).amax(1)
         related = (seen.is_a, seen.may_be, live.to(self._device))
         parts["cell_text"] = losses.cell_to_text(similarity, seen.exact, *related)
@@ -119,13 +136,19 @@ class Stage1:
 
     def _encode(self, batch: Drawn) -> _Batch:
         own, device = torch.from_numpy(batch.term), self._device
-        values = torch.from_numpy(batch.values).to(device)
-        measured = torch.from_numpy(batch.measured).to(device)
         with self._autocast():
-            states, mask = self._network.cell_encoder.forward_dense(values, measured)
+            states, mask = self._states(batch)
             cells = self._network.read_states(states, mask)
         related = self._terms.is_a[own].to(device), self._terms.may_be[own].to(device)
         return _Batch(own.to(device), *related, states, mask, cells)
+
+    def _states(self, batch: Drawn) -> tuple[torch.Tensor, torch.Tensor]:
+        values = torch.from_numpy(batch.values).to(self._device)
+        measured = torch.from_numpy(batch.measured).to(self._device)
+        return self._network.cell_encoder.forward_dense(values, measured)
+
+    def _scale(self) -> torch.Tensor:
+        return self._log_scale.exp().clamp(max=MOST_SCALE)
 
     def _read_texts(self, batch: Drawn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the shown terms, their vectors, and the loss between wordings of any terms."""
@@ -182,11 +205,18 @@ class Stage1:
 
     @torch.no_grad()
     def _embed_all_terms(self) -> torch.Tensor:
+        """Mean vector of several wordings of each term."""
         self._network.eval()
-        ids = self._terms.ids
         write = self._material.captioner.write
-        batches = (ids[i : i + BATCH_OF_TEXTS] for i in range(0, len(ids), BATCH_OF_TEXTS))
-        return torch.cat([self._embed([write(t, self._rng) for t in batch]) for batch in batches])
+        texts = [write(t, self._rng) for t in self._terms.ids for _ in range(FIRST_WORDINGS)]
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        vectors = torch.empty(len(texts), self._network.config.bridge.projection)
+        for start in range(0, len(texts), BATCH_OF_TEXTS):
+            chosen = order[start : start + BATCH_OF_TEXTS]
+            with self._autocast():
+                vectors[chosen] = self._embed([texts[i] for i in chosen]).cpu()
+        means = vectors.unflatten(0, (-1, FIRST_WORDINGS)).mean(1)
+        return F.normalize(means, dim=-1).to(self._device)
 
     def _tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         ids, mask = pad_texts(self._material.text_tokenizer, texts, limit=TEXT_TOKENS)
@@ -205,12 +235,11 @@ def train_stage1(network: ScMMGPT, material: Material, config: RunConfig, folder
     rng = np.random.default_rng(config.seed)
     stage = Stage1(network, material, config, rng=rng)
     seeds = rng.spawn(1)[0]
-    batches = prefetch(
-        lambda: material.source.draw(config.stage1_cells, seeds), config.stage1_steps
-    )
+    warm, steps = config.warm_up_steps, config.warm_up_steps + config.stage1_steps
+    batches = prefetch(lambda: material.source.draw(config.stage1_cells, seeds), steps)
     with Curve(folder / "stage1.csv", [*WEIGHTS, "accuracy", "scale"]) as curve:
         for index, batch in enumerate(batches):
-            found = stage.step(index, batch)
+            found = stage.step(index, batch) if index >= warm else stage.warm_up(batch)
             if index % EVERY == 0:
                 curve.write(index, found.measures())
             if (index + 1) % SAVE_EVERY == 0:
@@ -267,5 +296,7 @@ def _rate_of(name: str) -> str:
         return "genes"
     if name.startswith("panel"):
         return "panel"
-    pretrained = name.startswith(("qformer.", "words.")) and "crossattention" not in name
+    # The feed-forwards of the queries start as copies of the text's, but have new work to do.
+    new = "crossattention" in name or "_query." in name
+    pretrained = name.startswith(("qformer.", "words.")) and not new
     return "pretrained" if pretrained else "new"
