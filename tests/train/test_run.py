@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 from scmmgpt_tl.train import __main__ as run
-from scmmgpt_tl.train import calibrate, publish, stage1
+from scmmgpt_tl.train import calibrate, stage1
 from scmmgpt_tl.train.config import RunConfig
 from scmmgpt_tl.train.material import model_config, prepare, start_network
 
@@ -70,7 +70,7 @@ def _paths(config):
 
 def test_stage_one_leaves_one_file(trained):
     state = load_file(trained / "stage1.safetensors")
-    assert {key.split(".")[0] for key in state} == {"cell_encoder", "bridge"}
+    assert {key.split(".")[0] for key in state} == {"cell_encoder", "bridge", "labels"}
     assert not (trained / "stage1.unfinished.safetensors").exists()
 
 
@@ -103,10 +103,11 @@ def test_bundle_embeds_describes_and_generates(model):
     np.testing.assert_allclose(model.generate_expression(["T cell"]).sum(), 1, atol=1e-5)
 
 
-def test_labels_are_embedded_with_the_weights_of_the_bundle(model):
-    found = publish.label_embeddings(model.network, model.text_tokenizer, model.labels)
-    np.testing.assert_allclose(model.label_embeddings, found, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+def test_labels_lie_where_stage_one_put_them(model, trained, material):
+    vectors = load_file(trained / "stage1.safetensors")["labels"].numpy()
+    rows = [material.types.index(term) for term in model.labels.cl_ids]
+    np.testing.assert_allclose(model.label_embeddings, vectors[rows], atol=5e-3)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config):
@@ -156,8 +157,8 @@ def test_card_says_what_was_trained_on_and_what_not(trained):
 def test_a_finished_stage_one_is_used_again(trained, run_config, material, tmp_path, monkeypatch):
     config = run.with_vocabulary(run_config, _tokenizer(run_config))
     network = start_network(config, material, torch.device("cpu"))
-    assert not stage1.resume_stage1(network, tmp_path)
-    assert stage1.resume_stage1(network.train(), trained)
+    assert stage1.resume_stage1(network, tmp_path) is None
+    assert stage1.resume_stage1(network.train(), trained) is not None
     assert not network.training
     saved = load_file(trained / "stage1.safetensors")
     state = network.state_dict()
@@ -168,7 +169,7 @@ def test_an_unfinished_stage_one_is_not_used(trained, run_config, material, tmp_
     saved = load_file(trained / "stage1.safetensors")
     save_file(saved, tmp_path / "stage1.unfinished.safetensors")
     network = ScMMGPT(model_config(run_config, n_genes=len(material.genes)))
-    assert not stage1.resume_stage1(network, tmp_path)
+    assert stage1.resume_stage1(network, tmp_path) is None
 
 
 def test_stage_one_of_another_network_is_named(trained, run_config, material, tmp_path):

@@ -64,14 +64,24 @@ def train(config: RunConfig, run: Path, bundle: Path, *, name: str, revision: st
     config = with_vocabulary(config, tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = start_network(config, material, device)
-    if not resume_stage1(network, run):
-        train_stage1(network, material, config, run)
+    label_vectors = resume_stage1(network, run)
+    if label_vectors is None:
+        label_vectors = train_stage1(network, material, config, run)
     llama = load_file(config.llama / "model.safetensors")
     start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
     train_expression(network, material, config, run)
     train_decoder(network, material, tokenizer, config, run)
     save_file(distinct_state(network), run / "trained.safetensors")
-    return publish(network, material, tokenizer, config, bundle, name=name, revision=revision)
+    return publish(
+        network,
+        label_vectors.cpu().numpy(),
+        material,
+        tokenizer,
+        config,
+        bundle,
+        name=name,
+        revision=revision,
+    )
 
 
 def small_tokenizer(config: RunConfig, material: Material) -> tuple[Tokenizer, list[int]]:

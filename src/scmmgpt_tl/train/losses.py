@@ -55,6 +55,30 @@ def cell_to_text(
     return of_type + ANCESTOR_WEIGHT * mean.mean()
 
 
+def cell_to_label(
+    similarity: torch.Tensor, exact: torch.Tensor, is_a: torch.Tensor, may_be: torch.Tensor
+) -> torch.Tensor:
+    r"""Cell-to-label contrast: which type a cell was drawn of, among all that it is not related to.
+
+    .. math:: L = -\frac1n \sum_i \log \frac{e^{s_{i e_i}}}{e^{s_{i e_i}} + \sum_{F_i} e^{s_{ij}}}
+
+    in the words of :func:`cell_to_text`. Labels are the first columns of `is_a` and `may_be`.
+
+    Parameters
+    ----------
+    similarity
+        Scaled similarities, (cells, labels).
+    exact
+        Index of each cell's own label, (cells,).
+    is_a, may_be
+        As in :func:`cell_to_text`.
+    """
+    n = similarity.shape[1]
+    own = F.one_hot(exact, n).bool()
+    left_out = (is_a | may_be)[:, :n] & ~own
+    return F.cross_entropy(similarity.masked_fill(left_out, float("-inf")), exact)
+
+
 def text_to_cell(
     similarity: torch.Tensor, is_a: torch.Tensor, may_be: torch.Tensor, shown: torch.Tensor
 ) -> torch.Tensor:

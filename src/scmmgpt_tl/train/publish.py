@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.bundle import write_bundle
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.model.load import bundle_tensors
-from scmmgpt_tl.model.padding import pad_texts
-from scmmgpt_tl.model.prompts import label_wordings
 from scmmgpt_tl.model.quantize import dequantize, quantize
 from scmmgpt_tl.model.state import distinct_state
 
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
@@ -37,6 +35,7 @@ LEUKOCYTE, MACROPHAGE = "CL:0000738", "CL:0000235"
 
 def publish(
     network: ScMMGPT,
+    label_vectors: NDArray[np.float32],
     material: Material,
     decoder_tokenizer: Tokenizer,
     config: RunConfig,
@@ -51,6 +50,8 @@ def publish(
     ----------
     network
         Trained; it is left with the rounded weights that the bundle holds.
+    label_vectors
+        Unit vector of each type of the material, (types, projection).
     material
         What it was trained on.
     decoder_tokenizer
@@ -63,9 +64,10 @@ def publish(
         Of the model.
     """
     labels = label_table(material)
-    # What users run are the quantised weights, so labels and calibration must see the same.
+    place = {term: i for i, term in enumerate(material.types)}
+    embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
+    # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
-    embeddings = label_embeddings(network, material.text_tokenizer, labels)
     calibration = calibrate(network, embeddings, labels, material.genes, config)
     return write_bundle(
         target,
@@ -117,23 +119,6 @@ def _seen_in(material: Material) -> dict[str, list[str]]:
 def _is_anywhere(term: str, seen: Sequence[str]) -> bool:
     above = ontology.load().ancestors(term)
     return len(seen) >= ANYWHERE or (LEUKOCYTE in above and MACROPHAGE not in above)
-
-
-@torch.inference_mode()
-def label_embeddings(
-    network: ScMMGPT, tokenizer: Tokenizer, labels: LabelTable
-) -> NDArray[np.float32]:
-    """Return the mean unit vector of each label's wordings, (labels, projection)."""
-    cl = ontology.load()
-    network.eval()
-    device = next(network.parameters()).device
-    rows = []
-    for name, term in zip(labels.names, labels.cl_ids, strict=True):
-        texts = label_wordings(name, cl.definition(term))
-        ids, mask = pad_texts(tokenizer, texts, limit=network.config.bridge.max_positions)
-        mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
-        rows.append((mean / mean.norm()).cpu().numpy())
-    return np.stack(rows).astype(np.float32)
 
 
 def card(material: Material, config: RunConfig, *, name: str, revision: str, n_labels: int) -> str:

@@ -39,9 +39,17 @@ FIRST_WORDINGS = 3
 SAVE_EVERY = 500
 BATCH_OF_TEXTS = 64
 FIRST_SCALE, MOST_SCALE = 20.0, 100.0
-WEIGHTS = {"cell_text": 1.0, "text_cell": 0.5, "text_text": 0.3, "match": 1.0, "caption": 0.2}
-RATES = {"genes": 4e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4}
+WEIGHTS = {
+    "cell_label": 1.0,
+    "cell_text": 0.5,
+    "text_cell": 0.5,
+    "text_text": 0.3,
+    "match": 1.0,
+    "caption": 0.2,
+}
+RATES = {"genes": 6e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4, "labels": 2e-3}
 TRAINED = ("cell_encoder.", "bridge.")
+LABELS = "labels"
 FINISHED, UNFINISHED = "stage1.safetensors", "stage1.unfinished.safetensors"
 
 
@@ -49,7 +57,7 @@ class Step(NamedTuple):
     """What a step found."""
 
     parts: Mapping[str, torch.Tensor]  # losses by name, before weighting
-    similarity: torch.Tensor  # (cells, terms), scaled
+    similarity: torch.Tensor  # (cells, types), scaled
     exact: torch.Tensor  # (cells,) own term of each cell
     scale: torch.Tensor
 
@@ -91,24 +99,34 @@ class Stage1:
         self._device = next(network.parameters()).device
         self._terms = Terms.of(material.types)
         self._log_scale = torch.nn.Parameter(torch.tensor(FIRST_SCALE, device=self._device).log())
-        steps = config.warm_up_steps + config.stage1_steps
-        self._descent = _descent(network, self._log_scale, steps)
+        self._labels = torch.nn.Parameter(
+            torch.empty(len(material.types), network.config.bridge.projection, device=self._device)
+        )
+        new = {"new": self._log_scale, "labels": self._labels}
+        self._descent = _descent(network, new, config.warm_up_steps + config.stage1_steps)
         self._bank = Bank(self._embed_all_terms())
+        self._labels.data.copy_(self._bank.vectors[: len(material.types)])
         network.train()
 
     def warm_up(self, batch: Drawn) -> Step:
-        """Learn where cells lie among texts that stand still, by the linear shortcut alone."""
+        """Learn which type a cell is of, by the linear shortcut alone.
+
+        The labels start where their texts are, and the texts stand still: so cells come to lie
+        near texts that they have never been compared with.
+        """
         own = torch.from_numpy(batch.term)
         with self._autocast():
-            states = self._states(batch)
-            summary = self._network.bridge.summarise(*states)
+            summary = self._network.bridge.summarise(*self._states(batch))
         exact, scale = own.to(self._device), self._scale()
-        similarity = scale * F.normalize(summary.float(), dim=-1) @ self._bank.vectors.T
-        shown = torch.ones(len(self._terms.ids), dtype=torch.bool, device=self._device)
+        similarity = scale * F.normalize(summary.float(), dim=-1) @ self.label_vectors().T
         related = self._terms.is_a[own].to(self._device), self._terms.may_be[own].to(self._device)
-        loss = losses.cell_to_text(similarity, exact, *related, shown)
-        self._descent.step(loss)
-        return Step({"cell_text": loss}, similarity, exact, scale)
+        parts = {"cell_label": losses.cell_to_label(similarity, exact, *related)}
+        self._descent.step(_weighted(parts))
+        return Step(parts, similarity, exact, scale)
+
+    def label_vectors(self) -> torch.Tensor:
+        """Unit vectors of the types, (types, projection): where their cells are, not their texts."""
+        return F.normalize(self._labels, dim=-1)
 
     def step(self, index: int, batch: Drawn) -> Step:
         """Learn from a batch; texts and pairs are looked at only in some of the steps."""
@@ -126,13 +144,15 @@ class Stage1:
         similarity = scale * torch.einsum("cqp,tp->cqt", seen.cells.projected, table).amax(1)
         related = (seen.is_a, seen.may_be, live.to(self._device))
         parts["cell_text"] = losses.cell_to_text(similarity, seen.exact, *related)
+        of_label = torch.einsum("cqp,tp->cqt", seen.cells.projected, self.label_vectors()).amax(1)
+        of_label = scale * of_label
+        parts["cell_label"] = losses.cell_to_label(of_label, seen.exact, seen.is_a, seen.may_be)
         if with_texts:
             parts["text_cell"] = losses.text_to_cell(similarity, *related)
         if index % PAIRS_EVERY == 0:
             parts |= self._compare_pairs(batch, seen, similarity)
-        weighted = (WEIGHTS[name] * value for name, value in parts.items())
-        self._descent.step(sum(weighted, start=torch.zeros((), device=self._device)))
-        return Step(parts, similarity, seen.exact, scale)
+        self._descent.step(_weighted(parts))
+        return Step(parts, of_label, seen.exact, scale)
 
     def _encode(self, batch: Drawn) -> _Batch:
         own, device = torch.from_numpy(batch.term), self._device
@@ -226,8 +246,10 @@ class Stage1:
         return torch.autocast(self._device.type, torch.bfloat16)
 
 
-def train_stage1(network: ScMMGPT, material: Material, config: RunConfig, folder: Path) -> None:
-    """Train cell encoder and bridge in place.
+def train_stage1(
+    network: ScMMGPT, material: Material, config: RunConfig, folder: Path
+) -> torch.Tensor:
+    """Train cell encoder and bridge in place, and return the types' unit vectors.
 
     Writes `folder/stage1.csv` (the loss curve), now and then `folder/stage1.unfinished.safetensors`
     and in its place, at the end, `folder/stage1.safetensors`.
@@ -243,14 +265,17 @@ def train_stage1(network: ScMMGPT, material: Material, config: RunConfig, folder
             if index % EVERY == 0:
                 curve.write(index, found.measures())
             if (index + 1) % SAVE_EVERY == 0:
-                _save(network, folder / UNFINISHED)
-    _save(network, folder / UNFINISHED)
+                _save(stage, network, folder / UNFINISHED)
+    _save(stage, network, folder / UNFINISHED)
     (folder / UNFINISHED).replace(folder / FINISHED)
     network.eval()
+    return stage.label_vectors().detach()
 
 
-def resume_stage1(network: ScMMGPT, folder: Path) -> bool:
-    """Load what a finished stage 1 left in `folder`; whether there was such a thing.
+def resume_stage1(network: ScMMGPT, folder: Path) -> torch.Tensor | None:
+    """Load what a finished stage 1 left in `folder` and return the types' unit vectors.
+
+    Where no stage 1 was finished, nothing is loaded and nothing returned.
 
     Raises
     ------
@@ -259,23 +284,30 @@ def resume_stage1(network: ScMMGPT, folder: Path) -> bool:
     """
     path = folder / FINISHED
     if not path.exists():
-        return False
+        return None
     state = load_file(path)
     for part in TRAINED:
         weights = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
         load_strict(network.get_submodule(part.rstrip(".")), weights, source=str(path))
     network.eval()
-    return True
+    return state[LABELS].to(next(network.parameters()).device)
 
 
-def _save(network: ScMMGPT, path: Path) -> None:
+def _save(stage: Stage1, network: ScMMGPT, path: Path) -> None:
     state = network.state_dict()
-    save_file({k: v for k, v in state.items() if k.startswith(TRAINED)}, path)
+    trained = {k: v for k, v in state.items() if k.startswith(TRAINED)}
+    save_file(trained | {LABELS: stage.label_vectors().detach().contiguous()}, path)
 
 
-def _descent(network: ScMMGPT, log_scale: torch.nn.Parameter, steps: int) -> Descent:
+def _weighted(parts: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
+
+
+def _descent(network: ScMMGPT, new: Mapping[str, torch.nn.Parameter], steps: int) -> Descent:
+    """Descent of the network's stage 1 parts, and of further parameters by the group they are in."""
     groups: dict[str, list[torch.nn.Parameter]] = {name: [] for name in RATES}
-    groups["new"].append(log_scale)
+    for name, parameter in new.items():
+        groups[name].append(parameter)
     for part in (network.cell_encoder, network.bridge):
         for name, parameter in part.named_parameters():
             groups[_rate_of(name)].append(parameter)
