@@ -5,7 +5,10 @@ import torch
 from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.model.scmmgpt import CellStates
+from scmmgpt_tl import ontology
 from scmmgpt_tl.tl._kernels import QuerySums, cosines, probabilities
+from scmmgpt_tl.tl._labels import resolve_labels
+from scmmgpt_tl.tl._scoring import scoring
 
 
 def states(n, seed=0):
@@ -16,7 +19,10 @@ def states(n, seed=0):
 
 def test_probabilities_and_empty_cells(tiny_model):
     rows = csr_matrix(np.array([[1, 2], [0, 0]], dtype=np.float32))
-    found = probabilities(tiny_model, tiny_model.label_embeddings)(states(2), rows)
+    cl = ontology.load()
+    own = resolve_labels(None, own=tiny_model.labels, tissue=None, ontology=cl)
+    how = scoring(own, tiny_model, ontology=cl)
+    found = probabilities(tiny_model, how)(states(2), rows)
     assert found["n_genes"].tolist() == [2, 0]
     n = len(tiny_model.labels)
     np.testing.assert_allclose(found["p"].sum(axis=1), 1, rtol=1e-5)

@@ -152,6 +152,12 @@ def test_studies_of_unknown_origin_are_excluded(studies):
     assert {study for study in unknown if not study.startswith(UNKNOWN)} == set()
 
 
+def test_markers_computed_from_cells_of_the_benchmark_are_not_read(config):
+    # Census (liver, fetal brain), HUSCH, Azimuth (pancreas, blood) and DRscDB are made of published
+    # single-cell studies; the other resources are lists that people curated, or antibodies.
+    assert {"CELLxGENE", "HUSCH", "Azimuth", "DRscDB"} <= set(config.markers_without)
+
+
 def test_held_out_studies_exist(config, studies):
     for held in config.held_out_studies:
         assert any(study.startswith(held) for study in studies), held

@@ -41,9 +41,11 @@ def rows(path):
 
 
 def test_curves_are_written(trained):
-    first = rows(trained / "stage1.csv")[0]
-    assert list(first) == ["step", "seconds", *stage1.WEIGHTS, "accuracy", "scale"]
-    assert all(np.isfinite(float(first[name])) for name in stage1.WEIGHTS)
+    curve = rows(trained / "stage1.csv")
+    assert list(curve[0]) == ["step", "seconds", *stage1.WEIGHTS, "accuracy", "scale"]
+    measured = {name for row in curve for name in stage1.WEIGHTS if row[name]}
+    assert measured == set(stage1.WEIGHTS)
+    assert all(np.isfinite(float(row[name])) for row in curve for name in measured if row[name])
     for name in ("stage2_text.csv", "stage2_expression.csv"):
         assert np.isfinite(float(rows(trained / name)[0]["loss"]))
 
@@ -112,11 +114,17 @@ def test_labels_lie_where_stage_one_put_them(model, trained, material):
 
 def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config):
     found = calibrate.calibrate(
-        model.network, model.label_embeddings, model.labels, model.genes, run_config
+        model.network,
+        model.label_embeddings,
+        model.labels,
+        model.genes,
+        model.text_tokenizer,
+        run_config,
     )
     assert model.calibration.temperature == pytest.approx(found.temperature, rel=1e-3)
     np.testing.assert_allclose(model.calibration.knots_y, found.knots_y, atol=0.02)
     assert model.calibration.prior == found.prior
+    assert model.calibration.text_temperature == found.text_temperature
     assert model.calibration.fitted_on == ("held", "human_a|Adult/Held")
 
 
@@ -161,8 +169,22 @@ def test_a_finished_stage_one_is_used_again(trained, run_config, material, tmp_p
     assert stage1.resume_stage1(network.train(), trained) is not None
     assert not network.training
     saved = load_file(trained / "stage1.safetensors")
+    assert saved.pop("labels").shape[0] == len(material.types)
     state = network.state_dict()
     assert all(torch.equal(state[key], value) for key, value in saved.items())
+
+
+def test_a_finished_run_is_only_published_again(trained, run_file, tmp_path):
+    again = tmp_path / "run"
+    again.mkdir()
+    for name in ("stage1.safetensors", "trained.safetensors"):
+        (again / name).symlink_to(trained / name)
+    run.main([str(run_file), str(again), str(again / "bundle"), "--name", "tiny-run"])
+    assert not list(again.glob("*.csv"))
+    bundles = trained / "bundle", again / "bundle"
+    for name in ("network", "decoder", "labels"):
+        first, second = (bundle / f"{name}.safetensors" for bundle in bundles)
+        assert first.read_bytes() == second.read_bytes()
 
 
 def test_an_unfinished_stage_one_is_not_used(trained, run_config, material, tmp_path):
@@ -205,13 +227,15 @@ def test_a_seed_decides_a_run(run_config, tmp_path):
 
 def test_stage_one_learns(run_config, material, tmp_path):
     # Six types that are easy to tell apart: sixty steps are enough to be right about most.
-    config = replace(run_config, stage1_steps=60, stage1_cells=48)
+    config = replace(run_config, warm_up_steps=30, stage1_steps=60, stage1_cells=48)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = start_network(config, material, torch.device("cpu"))
         stage1.train_stage1(network, material, config, tmp_path)
     curve = rows(tmp_path / "stage1.csv")
-    assert float(curve[-1]["cell_text"]) < 0.7 * float(curve[0]["cell_text"])
+    of_text = [float(row["cell_text"]) for row in curve if row["cell_text"]]
+    assert of_text[-1] < 0.8 * of_text[0]
+    assert float(curve[-1]["cell_label"]) < 0.5 * float(curve[0]["cell_label"])
     assert not network.training
 
 

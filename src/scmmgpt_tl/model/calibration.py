@@ -37,6 +37,8 @@ class Calibration:
     prior
         How much more the model believes in labels that it learned from many profiles: the power of
         their number that the odds of a label are multiplied with.
+    text_temperature
+        The temperature for labels of the user, whose vectors are those of their texts.
 
     Raises
     ------
@@ -60,11 +62,13 @@ class Calibration:
     min_genes: int
     fitted_on: tuple[str, ...] = ()
     prior: float = 0.0
+    text_temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
-            msg = f"`temperature` must be positive and finite, found {self.temperature!r}."
-            raise ValueError(msg)
+        for name in ("temperature", "text_temperature"):
+            if not 0 < getattr(self, name) < float("inf"):
+                msg = f"`{name}` must be positive and finite, found {getattr(self, name)!r}."
+                raise ValueError(msg)
         x, y = np.asarray(self.knots_x, float), np.asarray(self.knots_y, float)
         if x.size == 0 or x.shape != y.shape or not (_ascends(x, strictly=True) and _ascends(y)):
             msg = (
@@ -91,6 +95,10 @@ class Calibration:
         if n_profiles is not None:
             scores = scores + self.prior * np.log(np.asarray(n_profiles, np.float64))
         return _softmax(scores).astype(np.float32)
+
+    def text_probabilities(self, cosine: ArrayLike) -> NDArray[np.float32]:
+        """Return the probability of each label of the user, (cells, labels), by its text alone."""
+        return _softmax(np.asarray(cosine, np.float64) / self.text_temperature).astype(np.float32)
 
     def calibrate(self, probability: ArrayLike) -> NDArray[np.float32]:
         """Return the chance of being right at a probability; any shape."""
@@ -127,6 +135,7 @@ class Calibration:
             min_genes=int(raw["min_genes"]),
             fitted_on=tuple(map(str, raw["fitted_on"])),
             prior=float(raw["prior"]),
+            text_temperature=float(raw["text_temperature"]),
         )
 
     def write(self, path: str | PathLike[str]) -> None:

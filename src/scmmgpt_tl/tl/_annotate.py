@@ -17,7 +17,8 @@ from ._arguments import as_given, check_arguments
 from ._decide import Rule, decide, read_level
 from ._groups import read_groups
 from ._kernels import probabilities
-from ._labels import UNKNOWN, embed_labels, resolve_labels
+from ._labels import UNKNOWN, resolve_labels
+from ._scoring import scoring
 from ._session import open_session
 from ._verdict import Verdict, judge_cells, judge_groups, spread
 
@@ -148,7 +149,7 @@ def annotate(
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
-    kernel = probabilities(session.model, embed_labels(asked, session.model), asked.n_profiles)
+    kernel = probabilities(session.model, scoring(asked, session.model, ontology=cl))
     found = session.run(kernel, batch_size=batch_size, desc="annotate")
     cells = judge_cells(
         decide(found["p"], asked, rule), found["n_genes"], min_genes=calibration.min_genes

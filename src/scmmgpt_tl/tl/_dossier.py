@@ -13,7 +13,8 @@ from ._decide import Level, Rule, decide
 from ._describe_text import ROOT, Evidence
 from ._evidence import group_levels, top_genes, top_terms
 from ._kernels import QuerySums, probabilities
-from ._labels import UNKNOWN, embed_labels
+from ._labels import UNKNOWN
+from ._scoring import scoring
 from ._vote import group_mean
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def read_groups_of(
     """
     model, n_groups = session.model, len(groups.names)
     min_genes = max(model.calibration.min_genes, 1)
-    compare = probabilities(model, embed_labels(asked, model), asked.n_profiles)
+    compare = probabilities(model, scoring(asked, model, ontology=ontology.load()))
     sums = QuerySums(groups.codes, n_groups, min_genes=min_genes)
 
     def kernel(states: Any, rows: Any) -> dict[str, Any]:

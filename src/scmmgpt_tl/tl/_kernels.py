@@ -9,13 +9,15 @@ import numpy as np
 from scmmgpt_tl._input import n_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.scmmgpt import CellStates
+
+    from ._scoring import Scoring
 
 __all__ = ["QuerySums", "cosines", "embedding", "probabilities"]
 
@@ -61,31 +63,26 @@ def cosines(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, 
     return kernel
 
 
-def probabilities(
-    model: Model, text: NDArray[np.float32], n_profiles: Sequence[int] = ()
-) -> Callable[..., dict[str, Any]]:
+def probabilities(model: Model, how: Scoring) -> Callable[..., dict[str, Any]]:
     """Keep the probability of each label.
 
     Parameters
     ----------
     model
-        Compares cells and labels, and knows its temperature.
-    text
-        Unit vectors of the labels, `(n_labels, width)`.
-    n_profiles
-        Profiles behind each label, where they are the model's own.
+        Compares cells and texts.
+    how
+        How cells are scored for the labels.
 
     Returns
     -------
     A kernel that keeps `p`, `(n_cells, n_labels)`, equal for all labels in cells without counts,
     and `n_genes`, `(n_cells,)`.
     """
-    compare = cosines(model, text)
-    weights = n_profiles or None
+    compare = cosines(model, how.text)
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
         found = compare(states, rows)
-        p = model.calibration.probabilities(found["cosine"], weights).astype(np.float32)
+        p = how.probabilities(found["cosine"])
         p[found["n_genes"] == 0] = 1 / max(p.shape[1], 1)
         return {"p": p, "n_genes": found["n_genes"]}
 

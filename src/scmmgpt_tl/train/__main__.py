@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from scmmgpt_tl.model.state import distinct_state
+from scmmgpt_tl.model.state import distinct_state, load_strict
 
 from .config import RunConfig
 from .material import Material, prepare, start_network
@@ -25,6 +25,7 @@ from .written import corpus_texts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TRAINED = "trained.safetensors"
 # Of the 30 layers of SmolLM2-135M: how it begins to read, and how it puts out words.
 LLAMA_LAYERS = (0, 1, 2, 3, 4, 5, 6, 29)
 
@@ -50,8 +51,8 @@ def train(config: RunConfig, run: Path, bundle: Path, *, name: str, revision: st
     config
         The run.
     run
-        Folder for `run.yaml`, the loss curves and the weights; a stage 1 that was finished there
-        is used again.
+        Folder for `run.yaml`, the loss curves and the weights; a stage that was finished there is
+        not trained again.
     bundle
         Folder to write the bundle to.
     name, revision
@@ -67,11 +68,14 @@ def train(config: RunConfig, run: Path, bundle: Path, *, name: str, revision: st
     label_vectors = resume_stage1(network, run)
     if label_vectors is None:
         label_vectors = train_stage1(network, material, config, run)
-    llama = load_file(config.llama / "model.safetensors")
-    start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
-    train_expression(network, material, config, run)
-    train_decoder(network, material, tokenizer, config, run)
-    save_file(distinct_state(network), run / "trained.safetensors")
+    if (run / TRAINED).exists():
+        load_strict(network, load_file(run / TRAINED), source=str(run / TRAINED))
+    else:
+        llama = load_file(config.llama / "model.safetensors")
+        start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
+        train_expression(network, material, config, run)
+        train_decoder(network, material, tokenizer, config, run)
+        save_file(distinct_state(network), run / TRAINED)
     return publish(
         network,
         label_vectors.cpu().numpy(),

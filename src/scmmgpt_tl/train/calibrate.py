@@ -10,6 +10,9 @@ from scipy.special import softmax
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_knots, fit_temperature
+from scmmgpt_tl.model.padding import pad_texts
+from scmmgpt_tl.model.prompts import label_wordings
+from scmmgpt_tl.ontology._share_out import compatible, share_out
 
 from .draw import CellSource, log_normalise
 from .reference import read_cells, read_profiles
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.model.labels import LabelTable
@@ -29,6 +33,7 @@ N_CELLS = 4000
 THRESHOLD = 0.5
 MIN_GENES = 20
 PRIORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+TEXT_TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 
 def calibrate(
@@ -36,12 +41,14 @@ def calibrate(
     label_embeddings: NDArray[np.float32],
     labels: LabelTable,
     genes: GeneTable,
+    text_tokenizer: Tokenizer,
     config: RunConfig,
 ) -> Calibration:
     """Fit the calibration of a bundle.
 
     A label counts as right where it is the true term, one above it, or one below it: the truth of
-    a study may be coarser than what its cells are.
+    a study may be coarser than what its cells are. Labels of the user are calibrated on the terms
+    that occur in each held-out part.
 
     Parameters
     ----------
@@ -53,12 +60,15 @@ def calibrate(
         The labels.
     genes
         Gene table of the model.
+    text_tokenizer
+        Of the bridge.
     config
         The run, which names the studies held out.
     """
-    cells = held_out_cells(config, genes)
-    cosine = _cosine(network, cells, label_embeddings)
-    right = consistent(cells.terms, labels.cl_ids)
+    parts = held_out_parts(config, genes)
+    cosines = [_cosine(network, part, label_embeddings) for part in parts]
+    cosine = np.concatenate(cosines)
+    right = consistent([term for part in parts for term in part.terms], labels.cl_ids)
     known = right.any(1)
     cosine, right = cosine[known], right[known]
     bias = np.log(labels.n_profiles)
@@ -69,6 +79,7 @@ def calibrate(
     # What speaks for a label is its own probability and that of the terms above and below it.
     line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[np.arange(len(p)), best]
     x, y = fit_knots(line.clip(0, 1), right[np.arange(len(p)), best])
+    own = [softmax(found / temperature, axis=1) for found in cosines]
     return Calibration(
         temperature=temperature,
         knots_x=x,
@@ -76,6 +87,7 @@ def calibrate(
         threshold=THRESHOLD,
         min_genes=MIN_GENES,
         prior=prior,
+        text_temperature=_text_temperature(network, text_tokenizer, parts, own, labels.cl_ids),
         fitted_on=(*(path.stem for path in config.held_out_cells), *config.held_out_studies),
     )
 
@@ -88,7 +100,7 @@ class HeldOut(NamedTuple):
     terms: list[str]
 
 
-def held_out_cells(config: RunConfig, genes: GeneTable) -> HeldOut:
+def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
     """Return cells that were kept out of training.
 
     Half are real cells, half are drawn from profiles, as far as the run holds out both.
@@ -105,11 +117,7 @@ def held_out_cells(config: RunConfig, genes: GeneTable) -> HeldOut:
     if not parts:
         msg = "Calibration needs `held_out_cells` or `held_out_studies`; the run names neither."
         raise ValueError(msg)
-    return HeldOut(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.measured for part in parts]),
-        [term for part in parts for term in part.terms],
-    )
+    return parts
 
 
 def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> list[HeldOut]:
@@ -136,6 +144,49 @@ def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]
     lines = {term: cl.line(term) for term in set(truth)}
     rows = {term: [label in line for label in labels] for term, line in lines.items()}
     return np.array([rows[term] for term in truth])
+
+
+def _text_temperature(
+    network: ScMMGPT,
+    tokenizer: Tokenizer,
+    parts: Sequence[HeldOut],
+    own: Sequence[NDArray[np.float64]],
+    own_ids: Sequence[str],
+) -> float:
+    """Temperature of texts under which the terms of each part are told apart best."""
+    ready = []
+    for part, p in zip(parts, own, strict=True):
+        asked = sorted(set(part.terms))
+        cosine = _cosine(network, part, text_vectors(network, tokenizer, asked))
+        fits = compatible(own_ids, asked, ontology=ontology.load())
+        truth = np.array([asked.index(term) for term in part.terms])
+        ready.append((p, cosine, fits, truth))
+
+    def loss(temperature: float) -> float:
+        logs = []
+        for p, cosine, fits, truth in ready:
+            shared = share_out(p, fits, softmax(cosine / temperature, axis=1))
+            logs.append(np.log(shared[np.arange(len(truth)), truth].clip(1e-6)).mean())
+        return -float(np.mean(logs))
+
+    return min(TEXT_TEMPERATURES, key=loss)
+
+
+@torch.inference_mode()
+def text_vectors(
+    network: ScMMGPT, tokenizer: Tokenizer, terms: Sequence[str]
+) -> NDArray[np.float32]:
+    """Return the mean unit vector of each term's wordings, (terms, projection)."""
+    cl = ontology.load()
+    network.eval()
+    device = next(network.parameters()).device
+    rows = []
+    for term in terms:
+        texts = label_wordings(cl.name(term), cl.definition(term))
+        ids, mask = pad_texts(tokenizer, texts, limit=network.config.bridge.max_positions)
+        mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
+        rows.append((mean / mean.norm()).cpu().numpy())
+    return np.stack(rows).astype(np.float32)
 
 
 @torch.inference_mode()

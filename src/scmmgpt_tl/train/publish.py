@@ -68,7 +68,9 @@ def publish(
     embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
-    calibration = calibrate(network, embeddings, labels, material.genes, config)
+    calibration = calibrate(
+        network, embeddings, labels, material.genes, material.text_tokenizer, config
+    )
     return write_bundle(
         target,
         config=network.config.to_dict(),
@@ -135,8 +137,10 @@ def card(material: Material, config: RunConfig, *, name: str, revision: str, n_l
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
         f"* Trained on cells drawn from {len(material.profiles.terms):,} reference profiles of {', '.join(studies)};",
         f"  and on real cells of {', '.join(cells)}.",
+        *_of_markers(config),
         f"* Held out, and used for calibration only: {', '.join(held)}.",
-        f"* Stage 1: {config.stage1_steps} steps of {config.stage1_cells} cells. Stage 2: {config.stage2_steps} steps of",
+        f"* Stage 1: {config.warm_up_steps} steps of warm-up and {config.stage1_steps} more, of",
+        f"  {config.stage1_cells} cells each. Stage 2: {config.stage2_steps} steps of",
         f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of 8 texts (expression). Seed {config.seed}.",
         *([f"* {config.note}"] if config.note else []),
         "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",
@@ -147,6 +151,15 @@ def card(material: Material, config: RunConfig, *, name: str, revision: str, n_l
         "* Measured quality: see docs/benchmarks.md of scmmgpt-tl.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_markers(config: RunConfig) -> list[str]:
+    if config.markers is None:
+        return []
+    return [
+        "* Marker genes: Cell Marker Accordion 1.0.0 (MIT; each resource its own terms), without",
+        f"  {', '.join(config.markers_without) or 'exception'}. No row of it is in the model.",
+    ]
 
 
 @torch.no_grad()

@@ -1,0 +1,88 @@
+"""Handing probabilities of one set of labels over to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ._cell_ontology import CellOntology
+
+__all__ = ["compatible", "share_out"]
+
+# How much a label that is related to some source says for one that no source is related to,
+# against what it says for the others.
+ELSEWHERE = 0.1
+
+
+def compatible(
+    sources: Sequence[str], labels: Sequence[str], *, ontology: CellOntology
+) -> NDArray[np.float64]:
+    """Say which labels a cell of each source may have.
+
+    A source that is one of the labels, or below some, is one of the most specific of these. A
+    source above some labels may be any of them. Any other may be everything, first of all a label
+    that no source is related to: if it is none of the labels that sources know, it is likely to be
+    one that they don't.
+
+    Parameters
+    ----------
+    sources
+        Cell Ontology ids of the labels whose probabilities are known.
+    labels
+        Ids of the labels to hand them over to, `""` for labels outside the ontology.
+    ontology
+        The ontology that holds them.
+
+    Returns
+    -------
+    Weights, `(n_sources, n_labels)`, from 0 (cannot be) to 1.
+    """
+    known = [ontology.current(key) if key else "" for key in labels]
+    rows = [_labels_of(ontology.current(source), known, ontology) for source in sources]
+    related = np.array([[key in row for key in known] for row in rows], dtype=np.float64)
+    related = related.reshape(len(sources), len(known))
+    elsewhere = np.where(related.any(axis=0), ELSEWHERE, 1.0)
+    return np.where(related.any(axis=1, keepdims=True), related, elsewhere)
+
+
+def share_out(
+    probabilities: NDArray[np.floating], weights: NDArray[np.floating], prior: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    r"""Hand the probabilities of sources over to labels.
+
+    With probabilities :math:`p_s` of the sources, weights :math:`w_{sj}` and what is known of the
+    labels otherwise, :math:`t_j`,
+
+    .. math:: q_j = \sum_s p_s \frac{w_{sj} t_j}{\sum_k w_{sk} t_k}
+
+    Parameters
+    ----------
+    probabilities
+        Of the sources in each cell, `(n_cells, n_sources)`.
+    weights
+        What :func:`compatible` returns, `(n_sources, n_labels)`.
+    prior
+        Probability of each label in each cell from elsewhere, `(n_cells, n_labels)`, positive.
+
+    Returns
+    -------
+    Probability of each label, `(n_cells, n_labels)`; rows sum to what those of `probabilities` do.
+    """
+    prior = np.maximum(prior, np.finfo(np.float32).tiny).astype(np.float64)
+    each = probabilities / (prior @ weights.T)
+    shared: NDArray[np.float64] = prior * (each @ weights)
+    return shared
+
+
+def _labels_of(source: str, labels: Sequence[str], ontology: CellOntology) -> frozenset[str]:
+    """Return the most specific labels at or above a source, else all labels below it."""
+    above = ({source} | ontology.ancestors(source)) & set(labels)
+    if above:
+        return above - frozenset().union(*map(ontology.ancestors, above))
+    return ontology.descendants(source) & set(labels)
