@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +106,8 @@ def draw_training(config: Path, folder: Path, *, per_type: int, seed: int) -> No
     from scmmgpt_tl.train.material import prepare
 
     print(f"Drawing training cells from the sources of {config}", flush=True)
-    material = prepare(RunConfig.read(config))
+    # Without curated markers: their types would only be classes that the regression confuses.
+    material = prepare(replace(RunConfig.read(config), markers=None))
     n_cells = per_type * len(material.types)
     draw(material.source, material.genes, n_cells=n_cells, seed=seed).save(folder)
 

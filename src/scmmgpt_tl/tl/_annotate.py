@@ -67,6 +67,8 @@ def annotate(
     labels
         What the cells may be: names, Cell Ontology ids, or a dict of names and descriptions in your
         own words.
+        Terms of the Cell Ontology are scored through the model's own labels at, below and above
+        them, descriptions and other names by their words alone.
         By default the labels the model was trained with.
     groupby
         Column of `.obs`; each of its groups gets one label, from the mean probabilities of its
