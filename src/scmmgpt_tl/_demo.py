@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.scmmgpt import Model
 
-QUERY = "plasma cell"
+QUERY = "cytotoxic lymphocyte that kills infected cells"
 LABELS = "bulk_labels"
 
 # What the authors of the blood cells called them, in terms of the Cell Ontology.

@@ -74,15 +74,15 @@ def share_out(
     -------
     Probability of each label, `(n_cells, n_labels)`; rows sum to what those of `probabilities` do.
     """
-    prior = np.maximum(prior, np.finfo(np.float32).tiny).astype(np.float64)
-    each = probabilities / (prior @ weights.T)
-    shared: NDArray[np.float64] = prior * (each @ weights)
+    known = np.maximum(prior, np.finfo(np.float32).tiny).astype(np.float64)
+    each = probabilities / (known @ weights.T)
+    shared: NDArray[np.float64] = known * (each @ weights)
     return shared
 
 
 def _labels_of(source: str, labels: Sequence[str], ontology: CellOntology) -> frozenset[str]:
     """Return the most specific labels at or above a source, else all labels below it."""
-    above = ({source} | ontology.ancestors(source)) & set(labels)
+    above = (frozenset({source}) | ontology.ancestors(source)) & frozenset(labels)
     if above:
         return above - frozenset().union(*map(ontology.ancestors, above))
-    return ontology.descendants(source) & set(labels)
+    return ontology.descendants(source) & frozenset(labels)

@@ -165,7 +165,8 @@ class CellSource:
         size = min(int(rng.integers(*limits)), len(genes))
         chosen = rng.choice(genes, size=size, replace=False, p=weights)
         chosen = chosen[measured[chosen]]
-        levels = np.exp(rng.uniform(*np.log(MARKER_LEVELS), size=len(chosen)))
+        low, high = np.log(MARKER_LEVELS).tolist()
+        levels = np.exp(rng.uniform(low, high, size=len(chosen)))
         rates[chosen] = np.maximum(rates[chosen], levels)
 
     def _draw_real(self, n: int, rng: np.random.Generator) -> Drawn:
