@@ -8,6 +8,7 @@ import pytest
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl import ontology
+from scmmgpt_tl.model.prompts import LINEAGE_TERMS
 
 WRONG = "These cells are neurons."  # which the tiny model knows nothing of
 #: Stands, in what the scripted decoder says, for a true sentence about the cells of the prompt.
@@ -70,7 +71,8 @@ def test_decoder_text_is_kept(counts_adata, scripted, annotated):
     of_cells = counts_adata.obs["cluster"].astype(str).map(annotated["true"])
     assert counts_adata.obs["scmm_description"].tolist() == of_cells.tolist()
     label, lineage = annotated.loc[table["group"].iloc[0], ["label", "lineage"]]
-    assert prompts[0].startswith(f"Cell type: {label}. Lineage: {lineage}. Definition: ")
+    shown = " > ".join(lineage.split(" > ")[-LINEAGE_TERMS:])
+    assert prompts[0].startswith(f"Cell type: {label}. Lineage: {shown}. Definition: ")
     assert prompts[0].endswith("Tissue: not stated. Description:")
 
 

@@ -103,7 +103,7 @@ RUN = {
         "expression": {"width": 16, "n_heads": 2},
     },
     "real_share": 0.25,
-    "warm_up_steps": 20,
+    "warm_up_steps": 60,
     "stage1_steps": 9,
     "stage1_cells": 24,
     "stage1_texts": 8,
