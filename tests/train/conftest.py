@@ -74,6 +74,16 @@ def material(run_config) -> Material:
     return prepare(run_config)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_wording():
+    """Start from one wording of each of the ontology's terms: thousands are enough to wait for."""
+    from scmmgpt_tl.train import stage1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage1, "FIRST_WORDINGS", 1)
+        yield
+
+
 RUN = {
     "profiles": ["human_*.h5ad"],
     "cells": ["cells.h5ad"],

@@ -218,7 +218,7 @@ def short_run(config, folder):
 
 
 def test_a_seed_decides_a_run(run_config, tmp_path):
-    config = replace(run_config, stage1_steps=3)
+    config = replace(run_config, warm_up_steps=3, stage1_steps=3)
     first, again = (short_run(config, tmp_path) for _ in range(2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     other = short_run(replace(config, seed=1), tmp_path)

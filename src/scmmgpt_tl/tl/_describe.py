@@ -56,8 +56,8 @@ def describe(
 
     The text decoder reads the mean query states of a group and its evidence: label, lineage and the
     genes that stand out.
-    A text that names another kind of cell, a gene without evidence or a tissue nobody stated is
-    rejected: another is drawn, and in the end its sentences that may stand are kept.
+    A sentence that names another kind of cell, a gene without evidence or a tissue nobody stated is
+    left out; where none is left, another text is drawn.
     The names of the groups are never shown to the model.
 
     Parameters

@@ -62,8 +62,8 @@ def write_up(
 ) -> list[Text]:
     """Describe groups of cells.
 
-    Each group gets the likeliest text, if that may stand beside its evidence, else the best of a
-    few drawn ones. Every group draws from a generator of its own, so that no text depends on how
+    Each group gets what may stand of the likeliest text beside its evidence; where that is nothing,
+    the best of a few drawn ones. Every group draws from a generator of its own, so that no text depends on how
     often the decoder failed before.
 
     Parameters
@@ -115,7 +115,8 @@ def _settle(
     candidates: Sequence[str], task: _Task, model: Model, *, rng: np.random.Generator
 ) -> Text:
     text, whole = choose_text(candidates, task.evidence)
-    if not whole:
+    # Drawing takes several times as long as the likeliest text: only where nothing of that stands.
+    if not text:
         drawn = model.describe(
             task.query[None], [task.prompt], rng=rng, n_candidates=N_DRAWN, likeliest=False
         )
