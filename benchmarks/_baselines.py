@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.ontology._share_out import most_specific
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -116,8 +117,7 @@ def share_out(
     known = [key for key in dict.fromkeys(label_ids) if key]
     belongs = np.zeros((len(types), len(label_ids)))
     for i, term in enumerate(types):
-        above = {key for key in known if key == term or key in cl.ancestors(term)}
-        finest = above - frozenset().union(*(cl.ancestors(key) for key in above))
+        finest = most_specific(term, known, ontology=cl)
         belongs[i] = [key in finest for key in label_ids]
     shares = [max(list(label_ids).count(key), 1) for key in label_ids]
     return probabilities @ (belongs / shares)

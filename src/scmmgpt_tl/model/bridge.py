@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from transformers import Blip2QFormerConfig, Blip2QFormerModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
+from .padding import masked_mean
+
 if TYPE_CHECKING:
     from scmmgpt_tl.model.config import BridgeConfig
 
@@ -86,14 +88,11 @@ class Bridge(nn.Module):
 
     def summarise(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the linear summary of states, (cells, projection), of no particular length."""
-        weight = mask.unsqueeze(-1).to(states.dtype)
-        mean = (self.cell_norm(states) * weight).sum(1) / weight.sum(1).clamp_min(1)
-        return self.shortcut(mean)
+        return self.shortcut(masked_mean(self.cell_norm(states), mask))
 
     def project_text(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return unit vectors (texts, projection): the mean over words, then the projection."""
-        weight = mask.unsqueeze(-1).to(words.dtype)
-        mean = (words * weight).sum(1) / weight.sum(1).clamp_min(1)
+        mean = masked_mean(words, mask)
         return F.normalize(self.text_projection(mean).float(), dim=-1)
 
     def match(

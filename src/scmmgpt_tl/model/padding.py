@@ -77,3 +77,9 @@ def pad_ids(
 def _cut(ids: list[int], limit: int | None) -> list[int]:
     # The last token of a BERT text closes it ([SEP]) and must survive the cut.
     return ids if limit is None or len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
+
+
+def masked_mean(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean of the vectors whose mask is not 0: (rows, n, width) and (rows, n) to (rows, width)."""
+    weight = mask.unsqueeze(-1).to(vectors.dtype)
+    return (vectors * weight).sum(1) / weight.sum(1).clamp_min(1)

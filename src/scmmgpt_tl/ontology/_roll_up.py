@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._cell_ontology import CellOntology
 
-__all__ = ["RollUp", "membership", "roll_up"]
+__all__ = ["RollUp", "membership", "on_one_line", "roll_up"]
 
 _BLOCK = 4096
 
@@ -55,6 +55,27 @@ def membership(
     """
     upward = [ontology.ancestors(key) | {ontology.current(key)} if key else () for key in label_ids]
     return np.array([[term in above for term in terms] for above in upward], dtype=np.float64)
+
+
+def on_one_line(
+    rows: Sequence[str], columns: Sequence[str], *, ontology: CellOntology
+) -> NDArray[np.bool_]:
+    """Which terms do not contradict which: the same, or one above the other.
+
+    Parameters
+    ----------
+    rows, columns
+        Ids of terms, `""` for labels outside the ontology, which are on no line.
+    ontology
+        The ontology that holds them.
+
+    Returns
+    -------
+    True where both are on one line, `(n_rows, n_columns)`.
+    """
+    lines = {term: ontology.line(term) if term else frozenset() for term in set(rows)}
+    found = {term: [column in line for column in columns] for term, line in lines.items()}
+    return np.array([found[term] for term in rows], dtype=np.bool_)
 
 
 def roll_up(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._cell_ontology import CellOntology
 
-__all__ = ["compatible", "share_out"]
+__all__ = ["compatible", "most_specific", "share_out"]
 
 # How much a label that is related to some source says for one that no source is related to,
 # against what it says for the others.
@@ -82,7 +82,11 @@ def share_out(
 
 def _labels_of(source: str, labels: Sequence[str], ontology: CellOntology) -> frozenset[str]:
     """Return the most specific labels at or above a source, else all labels below it."""
+    finest = most_specific(source, labels, ontology=ontology)
+    return finest or ontology.descendants(source) & frozenset(labels)
+
+
+def most_specific(source: str, labels: Sequence[str], *, ontology: CellOntology) -> frozenset[str]:
+    """Return those of the labels at or above a source that have no other such label below them."""
     above = (frozenset({source}) | ontology.ancestors(source)) & frozenset(labels)
-    if above:
-        return above - frozenset().union(*map(ontology.ancestors, above))
-    return ontology.descendants(source) & frozenset(labels)
+    return above - frozenset().union(*map(ontology.ancestors, above))

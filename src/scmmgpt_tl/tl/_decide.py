@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scmmgpt_tl.ontology import roll_up
-from scmmgpt_tl.ontology._roll_up import membership
+from scmmgpt_tl.ontology._roll_up import membership, on_one_line
 
 from ._labels import UNKNOWN, LabelSet
 
@@ -187,8 +187,7 @@ def _best(p: NDArray[np.floating], labels: LabelSet, rule: Rule) -> Decision:
 @lru_cache(maxsize=32)
 def _lines(cl_ids: tuple[str, ...], ontology: CellOntology) -> NDArray[np.float32]:
     """Which labels are above, at or below which: these do not speak against one another."""
-    lines = [ontology.line(key) if key else frozenset() for key in cl_ids]
-    related = np.array([[key in line for key in cl_ids] for line in lines], dtype=np.float32)
+    related = on_one_line(cl_ids, cl_ids, ontology=ontology).astype(np.float32)
     # A label outside the ontology has itself alone.
     np.fill_diagonal(related, 1)
     return related

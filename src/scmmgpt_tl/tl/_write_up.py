@@ -63,8 +63,8 @@ def write_up(
     """Describe groups of cells.
 
     Each group gets what may stand of the likeliest text beside its evidence; where that is nothing,
-    the best of a few drawn ones. Every group draws from a generator of its own, so that no text depends on how
-    often the decoder failed before.
+    the best of a few drawn ones. Every group draws from a generator of its own, so that no text
+    depends on how often the decoder failed before.
 
     Parameters
     ----------

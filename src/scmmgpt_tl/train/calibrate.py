@@ -12,6 +12,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_knots, fit_temperature
 from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.prompts import label_wordings
+from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
 from .draw import CellSource, log_normalise
@@ -140,10 +141,7 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
 
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
-    cl = ontology.load()
-    lines = {term: cl.line(term) for term in set(truth)}
-    rows = {term: [label in line for label in labels] for term, line in lines.items()}
-    return np.array([rows[term] for term in truth])
+    return on_one_line(truth, labels, ontology=ontology.load())
 
 
 def _text_temperature(

@@ -88,9 +88,8 @@ class CellSource:
         self._real = _real_members(self.cells, self.types)
         self._soup = _soups(profiles)
         self._variable = _variability(profiles)
-        self._markers = (
-            {t: markers[k] for t, k in enumerate(types) if k in markers} if markers else {}
-        )
+        markers = markers or {}
+        self._markers = {t: markers[k] for t, k in enumerate(types) if k in markers}
         self._alone = np.array(
             [t for t in self._markers if not known[t] and t not in self._real], dtype=np.int64
         )
@@ -129,10 +128,7 @@ class CellSource:
             rng.integers(0, POOL - self.profiles.shares.shape[1], size=n),
             rng.uniform(*GENE_SPREAD, size=n).astype(np.float32),
         )
-        sources = self.profiles.panels[self.profiles.panel[first]]
-        measured = np.stack([self._panel(source, rng) for source in sources])
-        rates *= measured
-        rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
+        measured = self._see_through_panels(rates, first, rng)
         for i in np.flatnonzero(rng.random(n) < STRESSED):
             self._express_markers(rates[i], int(term[i]), measured[i], STRESSED_MARKERS, rng)
         return Drawn(_sequence(rates, rng), measured, term, first)
@@ -142,13 +138,20 @@ class CellSource:
         term = rng.choice(self._alone, size=n)
         first, second = rng.integers(len(self.profiles.shares), size=(2, n))
         rates = np.minimum(self.profiles.shares[first], self.profiles.shares[second])
-        sources = self.profiles.panels[self.profiles.panel[first]]
-        measured = np.stack([self._panel(source, rng) for source in sources])
-        rates *= measured
-        rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
+        measured = self._see_through_panels(rates, first, rng)
         for i, t in enumerate(term):
             self._express_markers(rates[i], int(t), measured[i], ALONE_MARKERS, rng)
         return Drawn(_sequence(rates, rng), measured, term, np.full(n, -1))
+
+    def _see_through_panels(
+        self, rates: NDArray[np.float32], profile: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Draw a panel for each cell, given its profile, and make its rates shares there, in place."""
+        sources = self.profiles.panels[self.profiles.panel[profile]]
+        measured = np.stack([self._panel(source, rng) for source in sources])
+        rates *= measured
+        rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
+        return measured
 
     def _express_markers(
         self,

@@ -18,7 +18,7 @@ from scmmgpt_tl.model.config import (
     ModelConfig,
 )
 from scmmgpt_tl.model.encoders.geneset import GENE_STD
-from scmmgpt_tl.model.padding import pad_texts
+from scmmgpt_tl.model.padding import masked_mean, pad_texts
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .captions import TOO_GENERAL, Captioner, marker_genes
@@ -174,6 +174,5 @@ def _mean_words(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str]) ->
         ids, mask = ids.to(device), mask.to(device)
         with torch.autocast(device.type, torch.bfloat16):
             words = network.bridge.encode_text(ids, mask)
-        weight = mask.unsqueeze(-1).float()
-        means.append(((words.float() * weight).sum(1) / weight.sum(1)).cpu())
+        means.append(masked_mean(words.float(), mask).cpu())
     return torch.cat(means)
