@@ -156,3 +156,19 @@ def test_runs_as_a_module():
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("scmm: error: There is no file")
+
+
+def test_training_names_what_its_config_lacks(tmp_path, capsys):
+    pytest.importorskip("lightning")
+    config = tmp_path / "run.yaml"
+    config.write_text("seed: 1\n", encoding="utf-8")
+    message = failure(["pretrain", config, tmp_path / "run"], capsys)
+    assert "lacks the keys ['bert', 'cells', 'gencode'" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_publishing_needs_a_run(tmp_path, capsys):
+    pytest.importorskip("lightning")
+    message = failure(["publish", tmp_path / "run", tmp_path / "bundle"], capsys)
+    assert "run.yaml" in message
+    assert not (tmp_path / "bundle").exists()

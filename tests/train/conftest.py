@@ -117,6 +117,8 @@ RUN = {
     "stage1_steps": 9,
     "stage1_cells": 24,
     "stage1_texts": 8,
+    "parts": 2,
+    "save_every": 20,
     "stage2_steps": 3,
     "stage2_cells": 4,
     "expression_steps": 3,

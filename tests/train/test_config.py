@@ -131,3 +131,27 @@ def test_wrong_values_are_named(folder, key, value, wanted):
 def test_values_are_checked_however_a_run_is_made(folder):
     with pytest.raises(ValueError, match="`seed` must be a whole number"):
         replace(read(folder), seed=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parts": 0}, r"`parts` must be 1 or more, found 0"),
+        ({"parts": 5}, r"`stage1_cells` must be a multiple of `parts` \(5\), found 256"),
+        ({"stage2_cells": 2}, r"`stage2_cells` must be a multiple of `parts` \(4\), found 2"),
+        ({"precision": "16-mixed"}, r"`precision` must be one of bf16-mixed, .*'16-mixed'"),
+        ({"accumulate": 0}, r"`accumulate` must be 1 or more"),
+    ],
+)
+def test_what_cannot_be_run_is_named(folder, change, message):
+    with pytest.raises(ValueError, match=message):
+        read(folder, **change)
+
+
+def test_a_moved_run_is_the_same_run(folder):
+    config = read(folder, cells=["data/q.h5ad"])
+    (folder / "deeper").mkdir()
+    config.write(folder / "deeper" / "run.yaml")
+    again = RunConfig.read(folder / "deeper" / "run.yaml")
+    assert again.resolved() == config.resolved()
+    assert replace(again, seed=1).resolved() != config.resolved()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from itertools import count
+from itertools import count, islice
 
 import pytest
 
@@ -10,27 +10,25 @@ from scmmgpt_tl.train.prefetch import prefetch
 
 @pytest.mark.parametrize("ahead", [1, 4, 50])
 def test_everything_comes_in_order(ahead):
-    numbers = count()
-    assert list(prefetch(lambda: next(numbers), 20, ahead=ahead)) == list(range(20))
+    assert list(prefetch(range(20), ahead=ahead)) == list(range(20))
 
 
-def test_nothing_is_drawn_beyond_what_was_asked_for():
-    numbers = count()
-    list(prefetch(lambda: next(numbers), 5))
-    assert next(numbers) == 5
+def test_no_more_is_made_than_is_kept_ready():
+    made = []
+    batches = prefetch((made.append(i) or i for i in count()), ahead=2)
+    assert list(islice(batches, 3)) == [0, 1, 2]
+    batches.close()
+    # Three were taken, two are ready, and one waits for room.
+    assert len(made) <= 6
 
 
-def test_what_drawing_raises_is_raised_here():
-    numbers = count()
+def test_what_making_raises_is_raised_here():
+    def numbers():
+        yield from (0, 1)
+        msg = "no more cells"
+        raise KeyError(msg)
 
-    def draw():
-        number = next(numbers)
-        if number == 2:
-            msg = "no more cells"
-            raise KeyError(msg)
-        return number
-
-    batches = prefetch(draw, 10)
+    batches = prefetch(numbers())
     assert [next(batches), next(batches)] == [0, 1]
     with pytest.raises(KeyError, match="no more cells"):
         next(batches)
@@ -38,11 +36,11 @@ def test_what_drawing_raises_is_raised_here():
 
 def test_the_thread_ends_where_the_loop_does():
     before = threading.active_count()
-    batches = prefetch(lambda: 0, 1000, ahead=1)
+    batches = prefetch(count(), ahead=1)
     next(batches)
     batches.close()
     assert threading.active_count() == before
 
 
 def test_none_at_all():
-    assert list(prefetch(lambda: 0, 0)) == []
+    assert list(prefetch(())) == []

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix
-from tokenizers import Tokenizer
 
 from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
-from scmmgpt_tl.train import __main__ as run
-from scmmgpt_tl.train import calibrate, stage1
-from scmmgpt_tl.train.config import RunConfig
-from scmmgpt_tl.train.material import model_config, prepare, start_network
+from scmmgpt_tl.train import calibrate, run, stage1
+from scmmgpt_tl.train.config import Hardware, RunConfig
+from scmmgpt_tl.train.material import model_config, start_network
+from scmmgpt_tl.train.phase import load_phase, train_phase
+
+CPU = Hardware(accelerator="cpu", progress=False)
+pytestmark = pytest.mark.xdist_group("run")
 
 
 @pytest.fixture(scope="module")
-def trained(run_file, tmp_path_factory):
+def trained(run_config, tmp_path_factory):
     """Folder of a finished run, with its bundle."""
     folder = tmp_path_factory.mktemp("run")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        run.main([str(run_file), str(folder), str(folder / "bundle"), "--name", "tiny-run"])
+    run.pretrain(run_config, folder, hardware=CPU)
+    run.publish_run(folder, folder / "bundle", name="tiny-run", revision="1")
     return folder
 
 
@@ -35,19 +37,19 @@ def model(trained):
     return load_model(trained / "bundle", device="cpu")
 
 
-def rows(path):
-    with path.open() as handle:
-        return list(csv.DictReader(handle))
+def curve(folder, phase, version=0):
+    """Loss curve of a phase."""
+    path = folder / "curves" / phase / f"version_{version}" / "metrics.csv"
+    return pd.read_csv(path).set_index("step")
 
 
 def test_curves_are_written(trained):
-    curve = rows(trained / "stage1.csv")
-    assert list(curve[0]) == ["step", "seconds", *stage1.WEIGHTS, "accuracy", "scale"]
-    measured = {name for row in curve for name in stage1.WEIGHTS if row[name]}
-    assert measured == set(stage1.WEIGHTS)
-    assert all(np.isfinite(float(row[name])) for row in curve for name in measured if row[name])
-    for name in ("stage2_text.csv", "stage2_expression.csv"):
-        assert np.isfinite(float(rows(trained / name)[0]["loss"]))
+    of_stage1 = curve(trained, "stage1")
+    assert {*stage1.WEIGHTS, "loss", "accuracy", "scale"} <= set(of_stage1)
+    assert of_stage1["loss"].notna().all()
+    assert of_stage1[list(stage1.WEIGHTS)].notna().any().all()
+    for name in ("stage2_text", "stage2_expression"):
+        assert curve(trained, name)["loss"].notna().all()
 
 
 def test_the_run_can_be_read_again(trained, run_config):
@@ -73,7 +75,7 @@ def _paths(config):
 def test_stage_one_leaves_one_file(trained):
     state = load_file(trained / "stage1.safetensors")
     assert {key.split(".")[0] for key in state} == {"cell_encoder", "bridge", "labels"}
-    assert not (trained / "stage1.unfinished.safetensors").exists()
+    assert not list(trained.glob("*.unfinished"))
 
 
 def test_bundle_is_that_of_the_run(model, material):
@@ -85,7 +87,7 @@ def test_bundle_is_that_of_the_run(model, material):
 
 def test_every_part_has_moved(model, trained, run_config, material):
     config = run.with_vocabulary(run_config, model.decoder_tokenizer)
-    start = start_network(config, material, torch.device("cpu")).state_dict()
+    start = start_network(config, material).state_dict()
     learned = model.network.state_dict()
     for part in ("cell_encoder.genes", "bridge.qformer", "expression_decoder", "text_decoder"):
         keys = [key for key in start if key.startswith(part)]
@@ -130,7 +132,7 @@ def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config)
 
 def test_weights_of_the_bundle_are_rounded(trained, model):
     # Tiny matrices become bfloat16, larger ones would become int8.
-    exact = load_file(trained / "trained.safetensors")["cell_encoder.genes.weight"]
+    exact = load_file(trained / "stage1.safetensors")["cell_encoder.genes.weight"]
     stored = model.network.state_dict()["cell_encoder.genes.weight"]
     assert torch.equal(stored, exact.to(torch.bfloat16).float())
     assert not torch.equal(stored, exact)
@@ -162,36 +164,30 @@ def test_card_says_what_was_trained_on_and_what_not(trained):
     assert "Held out, and used for calibration only: held, human_a|Adult/Held." in card
 
 
-def test_a_finished_stage_one_is_used_again(trained, run_config, material, tmp_path, monkeypatch):
-    config = run.with_vocabulary(run_config, _tokenizer(run_config))
-    network = start_network(config, material, torch.device("cpu"))
-    assert stage1.resume_stage1(network, tmp_path) is None
-    assert stage1.resume_stage1(network.train(), trained) is not None
-    assert not network.training
-    saved = load_file(trained / "stage1.safetensors")
-    assert saved.pop("labels").shape[0] == len(material.types)
-    state = network.state_dict()
-    assert all(torch.equal(state[key], value) for key, value in saved.items())
-
-
-def test_a_finished_run_is_only_published_again(trained, run_file, tmp_path):
-    again = tmp_path / "run"
-    again.mkdir()
-    for name in ("stage1.safetensors", "trained.safetensors"):
-        (again / name).symlink_to(trained / name)
-    run.main([str(run_file), str(again), str(again / "bundle"), "--name", "tiny-run"])
-    assert not list(again.glob("*.csv"))
-    bundles = trained / "bundle", again / "bundle"
+def test_a_finished_run_is_not_trained_again(trained, run_config, tmp_path):
+    for path in (*trained.glob("*.safetensors"), trained / "run.yaml"):
+        shutil.copy(path, tmp_path)
+    # Its paths are relative to the folder.
+    (tmp_path / "run.yaml").unlink()
+    run.pretrain(run_config, tmp_path, hardware=CPU)
+    assert not (tmp_path / "curves").exists()
+    run.publish_run(tmp_path, tmp_path / "bundle", name="tiny-run", revision="1")
+    bundles = trained / "bundle", tmp_path / "bundle"
     for name in ("network", "decoder", "labels"):
         first, second = (bundle / f"{name}.safetensors" for bundle in bundles)
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_an_unfinished_stage_one_is_not_used(trained, run_config, material, tmp_path):
-    saved = load_file(trained / "stage1.safetensors")
-    save_file(saved, tmp_path / "stage1.unfinished.safetensors")
-    network = ScMMGPT(model_config(run_config, n_genes=len(material.genes)))
-    assert stage1.resume_stage1(network, tmp_path) is None
+def test_the_folder_of_another_run_is_refused(trained, run_config):
+    other = replace(run_config, seed=7, stage1_steps=1)
+    with pytest.raises(ValueError, match=r"is of another run: seed, stage1_steps differ"):
+        run.pretrain(other, trained, hardware=CPU)
+
+
+def test_an_unfinished_run_is_not_published(run_config, tmp_path):
+    run_config.write(tmp_path / "run.yaml")
+    with pytest.raises(FileNotFoundError, match=r"has not finished stage1, stage2_expression"):
+        run.publish_run(tmp_path, tmp_path / "bundle", name="none", revision="1")
 
 
 def test_stage_one_of_another_network_is_named(trained, run_config, material, tmp_path):
@@ -200,55 +196,77 @@ def test_stage_one_of_another_network_is_named(trained, run_config, material, tm
     save_file(saved, tmp_path / "stage1.safetensors")
     network = ScMMGPT(model_config(run_config, n_genes=len(material.genes)))
     with pytest.raises(ValueError, match=r"does not fit Bridge; missing: match_head.bias"):
-        stage1.resume_stage1(network, tmp_path)
+        load_phase(network, stage1.Stage1.parts, tmp_path, "stage1")
 
 
-def _tokenizer(config):
-    return Tokenizer.from_file(str(config.llama / "tokenizer.json"))
+def stage_one(config, material, folder):
+    """Weights after stage 1, and its learner."""
+    network = start_network(config, material)
+    learner = stage1.Stage1(network, material, config)
+    steps = config.warm_up_steps + config.stage1_steps
+    train_phase(learner, "stage1", steps=steps, config=config, hardware=CPU, folder=folder)
+    return load_file(folder / "stage1.safetensors")
 
 
-def short_run(config, folder):
-    """Weights after a few steps of stage 1, from scratch."""
-    material = prepare(config)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = start_network(config, material, torch.device("cpu"))
-        stage1.train_stage1(network, material, config, folder)
-    return network.state_dict()
-
-
-def test_a_seed_decides_a_run(run_config, tmp_path):
+def test_a_seed_decides_a_run(run_config, material, tmp_path):
     config = replace(run_config, warm_up_steps=3, stage1_steps=3)
-    first, again = (short_run(config, tmp_path) for _ in range(2))
+    first = stage_one(config, material, tmp_path / "a")
+    again = stage_one(config, material, tmp_path / "b")
     assert all(torch.equal(first[key], again[key]) for key in first)
-    other = short_run(replace(config, seed=1), tmp_path)
+    other = stage_one(replace(config, seed=1), material, tmp_path / "c")
     assert not torch.equal(first["cell_encoder.genes.weight"], other["cell_encoder.genes.weight"])
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(run_config, material, tmp_path, monkeypatch):
+    config = replace(run_config, warm_up_steps=20, stage1_steps=12, save_every=13)
+    whole = stage_one(config, material, tmp_path / "whole")
+    draw, stopped = stage1.Stage1.draw, tmp_path / "stopped"
+
+    def stop_at_17(self, step):
+        if step == 17:
+            msg = "the power is gone"
+            raise OSError(msg)
+        return draw(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage1.Stage1, "draw", stop_at_17)
+        with pytest.raises(OSError, match="the power is gone"):
+            stage_one(config, material, stopped)
+    assert not (stopped / "stage1.safetensors").exists()
+    resumed = stage_one(config, material, stopped)
+    assert curve(stopped, "stage1", 1).index[0] == 13
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    before, after = (curve(stopped, "stage1", version) for version in (0, 1))
+    pd.testing.assert_frame_equal(
+        pd.concat([before.loc[:12], after])[["loss", "accuracy"]],
+        curve(tmp_path / "whole", "stage1")[["loss", "accuracy"]],
+    )
 
 
 def test_stage_one_learns(run_config, material, tmp_path):
     # Six types that are easy to tell apart: sixty steps are enough to be right about most.
     config = replace(run_config, warm_up_steps=30, stage1_steps=60, stage1_cells=48)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = start_network(config, material, torch.device("cpu"))
-        stage1.train_stage1(network, material, config, tmp_path)
-    curve = rows(tmp_path / "stage1.csv")
-    of_text = [float(row["cell_text"]) for row in curve if row["cell_text"]]
-    assert of_text[-1] < 0.8 * of_text[0]
-    assert float(curve[-1]["cell_label"]) < 0.5 * float(curve[0]["cell_label"])
-    assert not network.training
+    stage_one(config, material, tmp_path)
+    found = curve(tmp_path, "stage1")
+    of_text = found["cell_text"].dropna()
+    assert of_text.iloc[-1] < 0.8 * of_text.iloc[0]
+    assert found["cell_label"].iloc[-1] < 0.5 * found["cell_label"].iloc[0]
 
 
-def test_what_drawing_raises_ends_the_run(run_config, material, tmp_path):
-    network = start_network(run_config, material, torch.device("cpu"))
-    broken = replace(run_config, stage1_cells=-0)
-    source = replace(material, source=_Broken())
-    with pytest.raises(OSError, match="the disk is gone"):
-        stage1.train_stage1(network, source, broken, tmp_path)
-    assert not (tmp_path / "stage1.safetensors").exists()
-
-
-class _Broken:
-    def draw(self, n, rng):
-        msg = "the disk is gone"
-        raise OSError(msg)
+def test_low_rank_changes_become_part_of_the_decoder(
+    trained, run_config, model, material, tmp_path
+):
+    config = replace(run_config, lora_rank=2, stage2_steps=4)
+    shutil.copy(trained / "stage1.safetensors", tmp_path)
+    shutil.copy(trained / "stage2_expression.safetensors", tmp_path)
+    run.pretrain(config, tmp_path, hardware=CPU)
+    state = load_file(tmp_path / "stage2_text.safetensors")
+    full = load_file(trained / "stage2_text.safetensors")
+    assert state.keys() == full.keys()
+    start = load_file(config.llama / "model.safetensors")
+    key = "model.layers.0.self_attn.q_proj.weight"
+    change = state[f"text_decoder.llama.{key}"] - start[key].float()
+    assert torch.linalg.matrix_rank(change, atol=1e-6, rtol=1e-5) == 2
+    # What is not a linear map stays as it was.
+    norm = "model.norm.weight"
+    assert torch.equal(state[f"text_decoder.llama.{norm}"], start[norm].float())

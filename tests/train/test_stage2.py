@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scmmgpt_tl.train.batches import draw_batch
 from scmmgpt_tl.train.stage2 import caption_profiles, describe_cells, examples
 from scmmgpt_tl.train.written import Written
 
@@ -22,8 +23,8 @@ def test_examples_are_prompt_description_end(tiny_model):
 
 def test_cells_are_described_by_their_own_markers_and_tissue(material):
     rng = np.random.default_rng(0)
-    batch = material.source.draw(80, rng)
-    written = describe_cells(batch, material, rng)
+    batch = draw_batch(material.source, 80, parts=1, seed=(0,))
+    written = describe_cells(batch.term, batch.profile, material, rng)
     assert len(written) == 80
     told = 0
     for t, p, w in zip(batch.term, batch.profile, written, strict=True):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import _commands, _info
+from . import _commands, _info, _train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_describe(commands)
     _add_search(commands)
     _add_info(commands)
+    _add_pretrain(commands)
+    _add_publish(commands)
     return parser
 
 
@@ -103,6 +105,42 @@ def _add_info(commands: Commands) -> None:
     _add_model(parser, default_model=None)
 
 
+def _add_pretrain(commands: Commands) -> None:
+    parser = _new(commands, "pretrain", _train.pretrain, text="train a model of your own")
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG.yaml", help="what to learn from, and how"
+    )
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="folder for weights and loss curves; a run that was stopped there goes on",
+    )
+    group = parser.add_argument_group("hardware")
+    group.add_argument(
+        "--accelerator", default="auto", help='such as "cpu" or "gpu" (default: the best there is)'
+    )
+    group.add_argument("--devices", default="auto", help="how many (default: all)")
+    group.add_argument(
+        "--strategy",
+        choices=("auto", "ddp", "fsdp"),
+        default="auto",
+        help="how several devices share the work (default: %(default)s)",
+    )
+    _add_loudness(parser)
+
+
+def _add_publish(commands: Commands) -> None:
+    parser = _new(
+        commands, "publish", _train.publish, text="calibrate a trained model and write its bundle"
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder to write")
+    parser.add_argument("--name", default="scmmgpt-compact", help="(default: %(default)s)")
+    parser.add_argument("--revision", default="1", help="(default: %(default)s)")
+    _add_loudness(parser)
+
+
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
@@ -133,10 +171,7 @@ def _add(
     text: str,
     file_needed: bool = True,
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.set_defaults(command=command)
+    parser = _new(commands, name, command, text=text)
     parser.add_argument(
         "input",
         type=Path,
@@ -144,6 +179,16 @@ def _add(
         nargs=None if file_needed else "?",
         help="an .h5ad or .h5mu file, or a .zarr folder",
     )
+    return parser
+
+
+def _new(
+    commands: Commands, name: str, command: Callable[[argparse.Namespace], int], *, text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.set_defaults(command=command, device=None)
     return parser
 
 
@@ -186,6 +231,10 @@ def _add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "
         help="name or folder of a model (default: the shipped one)",
     )
     group.add_argument("--device", help='such as "cpu" or "cuda" (default: the best there is)')
+    _add_loudness(parser)
+
+
+def _add_loudness(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("messages")
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="store_true", help="tell every step")

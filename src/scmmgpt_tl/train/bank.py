@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from scmmgpt_tl import ontology
 
 from .captions import TOO_GENERAL, caption_terms, relations
-from .tissues import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .draw import Drawn
-    from .material import Material
+    from .captions import Captioner
 
 
 class Terms(NamedTuple):
@@ -43,11 +41,20 @@ class Terms(NamedTuple):
         return cls(ids, torch.from_numpy(is_a), torch.from_numpy(may_be))
 
 
-@dataclass
-class Bank:
-    """The latest vector of every caption term, so that all of them are negatives in every step."""
+class Bank(nn.Module):
+    """The latest vector of every caption term, so that all of them are negatives in every step.
 
-    vectors: torch.Tensor  # (terms, projection), unit rows
+    Parameters
+    ----------
+    vectors
+        Unit vectors to begin with, (terms, projection).
+    """
+
+    vectors: torch.Tensor
+
+    def __init__(self, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors)
 
     def with_live(self, shown: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
         """Return the vectors of all terms, those of the shown ones open to gradients."""
@@ -72,18 +79,20 @@ def choose_terms(
 
 
 def write_captions(
-    shown: NDArray[np.int64],
-    batch: Drawn,
-    material: Material,
-    *,
+    shown: Sequence[int] | NDArray[np.int64],
     terms: Sequence[str],
+    captioner: Captioner,
+    *,
+    tissues: Mapping[str, Sequence[str]],
     rng: np.random.Generator,
 ) -> list[str]:
-    """Return a caption of each shown term, with the tissue of one of its cells in the batch."""
-    tissues = material.profiles.tissues
-    of_term = {int(t): tissues[p] for t, p in zip(batch.term, batch.profile, strict=True) if p >= 0}
-    write = material.captioner.write
-    return [write(terms[t], rng, tissue=readable(of_term.get(int(t), ""))) for t in shown]
+    """Return a caption of each shown term, with one of the tissues that it was seen in."""
+    texts = []
+    for t in shown:
+        seen = tissues.get(terms[t], ())
+        tissue = str(rng.choice(seen)) if len(seen) else ""
+        texts.append(captioner.write(terms[t], rng, tissue=tissue))
+    return texts
 
 
 def defined_terms() -> tuple[str, ...]:

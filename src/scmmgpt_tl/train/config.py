@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# Without float16: its scaled gradients do not go with fused optimizers.
+PRECISIONS = ("bf16-mixed", "bf16-true", "32-true")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,17 @@ class RunConfig:
         The same of the text decoder.
     expression_steps
         Length of the training of the expression decoder.
+    lora_rank
+        Rank of the changes to the text decoder; 0 changes all of it.
+    parts
+        Parts that each batch is drawn in. Processes share them, so the batch is the same however
+        many there are; cells of a step are a multiple of it.
+    accumulate
+        Batches whose gradients are added up for one step.
+    precision
+        `"bf16-mixed"`, `"bf16-true"` or `"32-true"`, as Lightning spells it.
+    save_every
+        Steps between checkpoints.
     note
         What else the model card should say of the run.
 
@@ -85,6 +99,11 @@ class RunConfig:
     stage2_steps: int = 800
     stage2_cells: int = 16
     expression_steps: int = 600
+    lora_rank: int = 0
+    parts: int = 4
+    accumulate: int = 1
+    precision: str = "bf16-mixed"
+    save_every: int = 200
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -92,6 +111,17 @@ class RunConfig:
             accepts, wanted = _KINDS[str(item.type)]
             if not accepts(found := getattr(self, item.name)):
                 msg = f"`{item.name}` must be {wanted}, found {found!r}."
+                raise ValueError(msg)
+        if self.precision not in PRECISIONS:
+            msg = f"`precision` must be one of {', '.join(PRECISIONS)}; found {self.precision!r}."
+            raise ValueError(msg)
+        for name in ("parts", "accumulate", "save_every"):
+            if getattr(self, name) < 1:
+                msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
+                raise ValueError(msg)
+        for name in ("stage1_cells", "stage2_cells"):
+            if (n := getattr(self, name)) < self.parts or n % self.parts:
+                msg = f"`{name}` must be a multiple of `parts` ({self.parts}), found {n!r}."
                 raise ValueError(msg)
 
     @classmethod
@@ -110,10 +140,36 @@ class RunConfig:
         kinds = {item.name: str(item.type) for item in fields(cls)}
         return cls(**{key: _read(key, value, kinds[key], path) for key, value in raw.items()})
 
+    def resolved(self) -> RunConfig:
+        """Return the same run with whole paths, so that two of them can be compared."""
+        whole = {item.name: _whole(getattr(self, item.name)) for item in fields(self)}
+        return replace(self, **whole)
+
     def write(self, path: Path) -> None:
         """Write what :meth:`read` reads: patterns expanded, paths relative to `path`."""
         raw = {key: _plain(value, path.parent) for key, value in asdict(self).items()}
         path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a run runs on; what it learns does not depend on it.
+
+    Parameters
+    ----------
+    accelerator, devices
+        As for `lightning.pytorch.Trainer`.
+    strategy
+        `"auto"`, `"ddp"` (every process holds the whole model) or `"fsdp"` (shares of it, within
+        each node).
+    progress
+        Whether to show progress bars.
+    """
+
+    accelerator: str = "auto"
+    devices: str = "auto"
+    strategy: str = "auto"
+    progress: bool = True
 
 
 def _tuple_of(kind: type) -> Callable[[Any], bool]:
@@ -197,9 +253,19 @@ def _plain(value: object, folder: Path) -> object:
             return value
 
 
+def _whole(value: object) -> Any:
+    match value:
+        case Path():
+            return value.parent.resolve() / value.name
+        case tuple():
+            return tuple(_whole(item) for item in value)
+        case _:
+            return value
+
+
 def _relative(path: Path, folder: Path) -> str:
     # Folders only: a file that is a link keeps its own name, which names its study.
-    whole = path.parent.resolve() / path.name
+    whole = _whole(path)
     try:
         return Path(os.path.relpath(whole, folder.resolve())).as_posix()
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +28,10 @@ from .genes import build_gene_table, read_gene_text
 from .markers import read_markers
 from .reference import read_cells, read_profiles
 from .start import start_bridge
+from .tissues import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from scmmgpt_tl.model.genes import GeneTable
 
@@ -71,6 +73,21 @@ class Material:
     captioner: Captioner
     text_tokenizer: Tokenizer
     source: CellSource
+
+    def __deepcopy__(self, memo: object) -> Material:
+        """Return the same: nothing changes it, and it is large."""
+        return self
+
+    @cached_property
+    def tissues(self) -> Mapping[str, tuple[str, ...]]:
+        """Tissues that each type was seen in, in plain words."""
+        seen: dict[str, set[str]] = {term: set() for term in self.types}
+        parts = [(self.profiles.terms, self.profiles.tissues)]
+        parts += [(part.terms, part.tissues) for part in self.cells]
+        for terms, tissues in parts:
+            for term, tissue in zip(terms, tissues, strict=True):
+                seen[term].add(readable(tissue))
+        return {term: tuple(sorted(found - {""})) for term, found in seen.items()}
 
 
 def prepare(config: RunConfig) -> Material:
@@ -128,14 +145,13 @@ def model_config(config: RunConfig, *, n_genes: int) -> ModelConfig:
     )
 
 
-def start_network(config: RunConfig, material: Material, device: torch.device) -> ScMMGPT:
+def start_network(config: RunConfig, material: Material) -> ScMMGPT:
     """Return the network of a run before its first step; `config.seed` decides what is random."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = ScMMGPT(model_config(config, n_genes=len(material.genes)))
         start_bridge(network.bridge, config.bert)
         network.cell_encoder.average.copy_(torch.from_numpy(average_cell(material.profiles)))
-        network.to(device)
         if config.use_gene_text:
             _start_genes_from_text(network, config, material)
     return network

@@ -1,4 +1,4 @@
-"""Batches drawn by a thread of their own, a few ahead of the loop that learns from them."""
+"""Batches made by a thread of their own, a few ahead of the loop that learns from them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
 # How often a thread that waits for room looks whether anyone still wants its batches.
 PATIENCE = 0.2
 
 
-def prefetch(draw: Callable[[], T], n: int, *, ahead: int = 4) -> Iterator[T]:
-    """Call `draw` `n` times in one thread and yield what it returns, in order.
+class _End:
+    """Comes after the last batch."""
+
+
+def prefetch(batches: Iterable[T], *, ahead: int = 4) -> Iterator[T]:
+    """Walk through `batches` in one thread and yield them here, in order.
 
     Parameters
     ----------
-    draw
-        Makes one batch; what it raises is raised here.
-    n
-        Number of batches.
+    batches
+        What making one raises is raised here.
     ahead
         Batches kept ready.
 
     Examples
     --------
-    >>> from itertools import count
-    >>> numbers = count()
-    >>> list(prefetch(lambda: next(numbers), 3))
+    >>> list(prefetch(range(3)))
     [0, 1, 2]
     """
-    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=ahead)
+    ready: queue.Queue[T | BaseException | _End] = queue.Queue(maxsize=ahead)
     unwanted = threading.Event()
-    work = threading.Thread(target=_work, args=(draw, n, ready, unwanted), daemon=True)
+    work = threading.Thread(target=_work, args=(batches, ready, unwanted), daemon=True)
     work.start()
     try:
-        for _ in range(n):
-            found = ready.get()
+        while not isinstance(found := ready.get(), _End):
             if isinstance(found, BaseException):
                 raise found
             yield found
@@ -49,22 +48,24 @@ def prefetch(draw: Callable[[], T], n: int, *, ahead: int = 4) -> Iterator[T]:
 
 
 def _work(
-    draw: Callable[[], T],
-    n: int,
-    ready: queue.Queue[T | BaseException],
+    batches: Iterable[T],
+    ready: queue.Queue[T | BaseException | _End],
     unwanted: threading.Event,
 ) -> None:
-    for _ in range(n):
-        try:
-            found: T | BaseException = draw()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the batch is awaited
-            found = error
-        if not _put(found, ready, unwanted) or isinstance(found, BaseException):
-            return
+    try:
+        for batch in batches:
+            if not _put(batch, ready, unwanted):
+                return
+    except BaseException as error:  # noqa: BLE001 - it is raised again where the batch is awaited
+        _put(error, ready, unwanted)
+    else:
+        _put(_End(), ready, unwanted)
 
 
 def _put(
-    found: T | BaseException, ready: queue.Queue[T | BaseException], unwanted: threading.Event
+    found: T | BaseException | _End,
+    ready: queue.Queue[T | BaseException | _End],
+    unwanted: threading.Event,
 ) -> bool:
     while not unwanted.is_set():
         try:

@@ -14,7 +14,6 @@ from scmmgpt_tl.model.quantize import dequantize, quantize
 from scmmgpt_tl.model.state import distinct_state
 
 from .calibrate import calibrate
-from .tissues import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,27 +94,20 @@ def label_table(material: Material) -> LabelTable:
     leukocytes but the macrophages that live in one tissue.
     """
     cl = ontology.load()
-    seen = _seen_in(material)
+    seen = {term: _organs(tissues) for term, tissues in material.tissues.items()}
     learned = [(t, n) for t, n in zip(material.types, material.n_profiles, strict=True) if n]
     terms, n_profiles = zip(*learned, strict=True)
     return LabelTable(
         tuple(map(cl.name, terms)),
         terms,
-        tuple(() if _is_anywhere(term, seen[term]) else tuple(seen[term]) for term in terms),
+        tuple(() if _is_anywhere(term, seen[term]) else seen[term] for term in terms),
         n_profiles,
     )
 
 
-def _seen_in(material: Material) -> dict[str, list[str]]:
-    """Tissues by term; a fetal organ counts as the organ."""
-    seen: dict[str, set[str]] = {term: set() for term in material.types}
-    profiles = material.profiles
-    for term, tissue in zip(profiles.terms, profiles.tissues, strict=True):
-        seen[term].add(readable(tissue).removeprefix("fetal ").strip())
-    for part in material.cells:
-        for term, tissue in zip(part.terms, part.tissues, strict=True):
-            seen[term].add(readable(tissue))
-    return {term: sorted(found - {""}) for term, found in seen.items()}
+def _organs(tissues: Sequence[str]) -> tuple[str, ...]:
+    """Return the tissues without their age: a fetal organ counts as the organ."""
+    return tuple(sorted({name.removeprefix("fetal ").strip() for name in tissues} - {""}))
 
 
 def _is_anywhere(term: str, seen: Sequence[str]) -> bool:

@@ -1,0 +1,164 @@
+"""A run, whole: two stages in four phases, and a folder that says what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from scmmgpt_tl.model.scmmgpt import ScMMGPT
+
+from .config import Hardware, RunConfig
+from .material import Material, model_config, prepare, start_network
+from .phase import load_phase, train_phase
+from .publish import publish
+from .stage1 import LABELS, Stage1
+from .stage2 import ExpressionStage, TextStage
+from .start import start_decoder
+from .vocabulary import trim_tokenizer
+from .written import corpus_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .learner import Learner
+
+CONFIG = "run.yaml"
+STAGE1, EXPRESSION, TEXT = "stage1", "stage2_expression", "stage2_text"
+# Of the 30 layers of SmolLM2-135M: how it begins to read, and how it puts out words.
+LLAMA_LAYERS = (0, 1, 2, 3, 4, 5, 6, 29)
+
+
+def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = None) -> None:
+    """Train a model in both stages.
+
+    Whatever was finished in the folder before is not trained again, and a phase that was stopped
+    goes on from its last checkpoint.
+
+    Parameters
+    ----------
+    config
+        The run.
+    folder
+        For `run.yaml`, the loss curves (`curves/`), checkpoints and the weights of each phase.
+    hardware
+        What to run on; by default what Lightning finds.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another run.
+    """
+    _claim(folder, config)
+    material = prepare(config)
+    tokenizer, kept = small_tokenizer(config, material)
+    config = with_vocabulary(config, tokenizer)
+    network = start_network(config, material)
+    place = hardware or Hardware()
+
+    def train(
+        name: str, steps: int, parts: tuple[str, ...], learner: Callable[[], Learner]
+    ) -> None:
+        if load_phase(network, parts, folder, name) is None:
+            made = learner()
+            train_phase(made, name, steps=steps, config=config, hardware=place, folder=folder)
+            load_phase(network, parts, folder, name)
+
+    train(
+        STAGE1,
+        config.warm_up_steps + config.stage1_steps,
+        Stage1.parts,
+        lambda: Stage1(network, material, config),
+    )
+    train(
+        EXPRESSION,
+        config.expression_steps,
+        ExpressionStage.parts,
+        lambda: ExpressionStage(network, material, config),
+    )
+
+    def text_stage() -> TextStage:
+        llama = load_file(config.llama / "model.safetensors")
+        start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
+        return TextStage(network, material, tokenizer, config)
+
+    train(TEXT, config.stage2_steps, TextStage.parts, text_stage)
+
+
+def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
+    """Write the bundle of a finished run and return its hash.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    bundle
+        Folder to write; a bundle that is there already is replaced.
+    name, revision
+        Of the model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a phase of the run was not finished.
+    """
+    config = RunConfig.read(folder / CONFIG)
+    material = prepare(config)
+    tokenizer, _ = small_tokenizer(config, material)
+    config = with_vocabulary(config, tokenizer)
+    network = ScMMGPT(model_config(config, n_genes=len(material.genes)))
+    found = {
+        phase: load_phase(network, parts, folder, phase)
+        for phase, parts in (
+            (STAGE1, Stage1.parts),
+            (EXPRESSION, ExpressionStage.parts),
+            (TEXT, TextStage.parts),
+        )
+    }
+    done = {phase: rest for phase, rest in found.items() if rest is not None}
+    if unfinished := found.keys() - done.keys():
+        msg = (
+            f"The run in {str(folder)!r} has not finished {', '.join(sorted(unfinished))}. Run `scmm "
+            "pretrain` with its config and this folder again: it goes on where it stopped."
+        )
+        raise FileNotFoundError(msg)
+    labels = done[STAGE1][LABELS].numpy()
+    return publish(
+        network, labels, material, tokenizer, config, bundle, name=name, revision=revision
+    )
+
+
+def small_tokenizer(config: RunConfig, material: Material) -> tuple[Tokenizer, list[int]]:
+    """Return the decoder's tokenizer, trimmed to what descriptions need."""
+    full = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
+    return trim_tokenizer(full, corpus_texts(material.types, material.genes.symbols))
+
+
+def with_vocabulary(config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
+    """Fill in the decoder's vocabulary and its special tokens."""
+    decoder = {
+        **config.architecture.get("decoder", {}),
+        "n_layers": len(LLAMA_LAYERS),
+        "vocabulary": tokenizer.get_vocab_size(),
+        "bos": tokenizer.token_to_id("<|im_start|>"),
+        "eos": tokenizer.token_to_id("<|im_end|>"),
+    }
+    return replace(config, architecture={**config.architecture, "decoder": decoder})
+
+
+def _claim(folder: Path, config: RunConfig) -> None:
+    """Write the config to the folder, or make sure that it is the one that is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CONFIG
+    if not path.exists():
+        config.write(path)
+    elif (there := RunConfig.read(path).resolved()) != (given := config.resolved()):
+        differing = [key for key in vars(given) if getattr(given, key) != getattr(there, key)]
+        msg = (
+            f"{str(path)!r} is of another run: {', '.join(differing)} differ. Give this run a "
+            "folder of its own."
+        )
+        raise ValueError(msg)
