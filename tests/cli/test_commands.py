@@ -40,7 +40,8 @@ def run(model_options, tmp_path):
 def test_annotate_does_what_the_tool_does(run, cells, tiny_model, counts_adata, capsys):
     found = run("annotate", cells)
     scmm.tl.annotate(counts_adata, model=tiny_model)
-    pd.testing.assert_series_equal(found.obs[KEY], counts_adata.obs[KEY])
+    # What is read back has the texts of the installed pandas.
+    assert found.obs[KEY].astype(object).equals(counts_adata.obs[KEY].astype(object))
     np.testing.assert_allclose(found.obs[f"{KEY}_score"], counts_adata.obs[f"{KEY}_score"])
     out = capsys.readouterr().out
     assert "60 cells annotated in" in out

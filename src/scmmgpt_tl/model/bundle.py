@@ -19,6 +19,7 @@ from . import _files
 from .calibration import Calibration
 from .genes import GeneTable
 from .labels import LabelTable
+from .markers import MarkerTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION: Final = 1
 
 _GENES, _LABELS, _CALIBRATION, _CARD = "genes.tsv", "labels.tsv", "calibration.json", "README.md"
+_MARKERS = "markers.tsv"
 _TEXT, _DECODER = "text_tokenizer.json", "decoder_tokenizer.json"
 _REQUIRED = frozenset({_GENES, _LABELS, _CALIBRATION, _TEXT, _DECODER, _CARD})
 _TEXT_KEYS = ("name", "revision", "licence", "sha256")
@@ -53,6 +55,8 @@ class BundleFiles:
         State dicts in float32, by the stem of their file (``"network"``, ``"decoder"``, ...).
     genes, labels, calibration
         The tables.
+    markers
+        Marker genes; a bundle without `markers.tsv` has none.
     text_tokenizer, decoder_tokenizer
         Paths of the two tokenizer files.
     card
@@ -69,6 +73,7 @@ class BundleFiles:
     genes: GeneTable
     labels: LabelTable
     calibration: Calibration
+    markers: MarkerTable
     text_tokenizer: Path
     decoder_tokenizer: Path
     card: Path
@@ -88,6 +93,7 @@ def write_bundle(
     name: str,
     revision: str,
     licence: str,
+    markers: MarkerTable | None = None,
 ) -> str:
     """Write a bundle beside ``folder``, and move it there when it is whole.
 
@@ -108,6 +114,8 @@ def write_bundle(
         Model card, Markdown.
     name, revision, licence
         Of the model.
+    markers
+        Marker genes, if the model knows any.
 
     Returns
     -------
@@ -127,6 +135,8 @@ def write_bundle(
         genes.write(fresh / _GENES)
         labels.write(fresh / _LABELS)
         calibration.write(fresh / _CALIBRATION)
+        if markers is not None:
+            markers.write(fresh / _MARKERS, symbols=genes.symbols)
         _write_text(fresh / _TEXT, text_tokenizer_json)
         _write_text(fresh / _DECODER, decoder_tokenizer_json)
         _write_text(fresh / _CARD, card)
@@ -175,6 +185,7 @@ def read_bundle(
     _files.check_folder(folder)
     for name, expected in content["files"].items():
         _files.check_file(_files.inside(folder, name, root), expected)
+    genes = GeneTable.read(folder / _GENES)
     weights = [folder / name for name in content["files"] if name.endswith(".safetensors")]
     return BundleFiles(
         folder=folder,
@@ -184,9 +195,14 @@ def read_bundle(
         sha256=content["sha256"],
         config=content["architecture"],
         tensors={path.stem: _files.read_tensors(path) for path in weights},
-        genes=GeneTable.read(folder / _GENES),
+        genes=genes,
         labels=LabelTable.read(folder / _LABELS),
         calibration=Calibration.read(folder / _CALIBRATION),
+        markers=(
+            MarkerTable.read(folder / _MARKERS, symbols=genes.symbols)
+            if _MARKERS in content["files"]
+            else MarkerTable.empty(len(genes))
+        ),
         text_tokenizer=folder / _TEXT,
         decoder_tokenizer=folder / _DECODER,
         card=folder / _CARD,

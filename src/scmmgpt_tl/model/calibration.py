@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 LEAST_LOG_CHANCE = -30.0
+# The network's zero is not so certain that marker genes could not speak against it.
+LEAST_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Calibration:
         their number that the odds of a label are multiplied with.
     text_temperature
         The temperature for labels of the user, whose vectors are those of their texts.
+    marker_weight
+        How much is believed what marker genes say, see :meth:`with_markers`.
 
     Raises
     ------
@@ -63,12 +67,16 @@ class Calibration:
     fitted_on: tuple[str, ...] = ()
     prior: float = 0.0
     text_temperature: float = 0.1
+    marker_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("temperature", "text_temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 msg = f"`{name}` must be positive and finite, found {getattr(self, name)!r}."
                 raise ValueError(msg)
+        if not 0 <= self.marker_weight < float("inf"):
+            msg = f"`marker_weight` must be 0 or more, found {self.marker_weight!r}."
+            raise ValueError(msg)
         x, y = np.asarray(self.knots_x, float), np.asarray(self.knots_y, float)
         if x.size == 0 or x.shape != y.shape or not (_ascends(x, strictly=True) and _ascends(y)):
             msg = (
@@ -100,6 +108,23 @@ class Calibration:
         """Return the probability of each label of the user, (cells, labels), by its text alone."""
         return _softmax(np.asarray(cosine, np.float64) / self.text_temperature).astype(np.float32)
 
+    def with_markers(
+        self, probability: NDArray[np.floating], evidence: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        r"""Return probabilities that take marker genes into account, (cells, labels).
+
+        .. math:: q_{ij} \propto (p_{ij} + 10^{-4}) \exp(\lambda t_{ij})
+
+        Parameters
+        ----------
+        probability
+            What the network says, (cells, labels).
+        evidence
+            What :func:`scmmgpt_tl.model.markers.evidence` says, (cells, labels).
+        """
+        known = np.log(np.asarray(probability, np.float64) + LEAST_PROBABILITY)
+        return _softmax(known + self.marker_weight * evidence).astype(np.float32)
+
     def calibrate(self, probability: ArrayLike) -> NDArray[np.float32]:
         """Return the chance of being right at a probability; any shape."""
         stated = np.asarray(probability, np.float64)
@@ -124,6 +149,8 @@ class Calibration:
     @classmethod
     def _from_dict(cls, raw: dict[str, Any]) -> Calibration:
         known = {field.name for field in fields(cls)}
+        # The first bundles knew no marker genes.
+        raw = {"marker_weight": 0.0, **raw}
         if set(raw) != known:
             msg = f"found the keys {sorted(raw)} where {sorted(known)} are expected."
             raise ValueError(msg)
@@ -136,6 +163,7 @@ class Calibration:
             fitted_on=tuple(map(str, raw["fitted_on"])),
             prior=float(raw["prior"]),
             text_temperature=float(raw["text_temperature"]),
+            marker_weight=float(raw["marker_weight"]),
         )
 
     def write(self, path: str | PathLike[str]) -> None:

@@ -189,6 +189,7 @@ def _load(
         labels=bundle.labels,
         label_embeddings=bundle.tensors["labels"][_EMBEDDINGS].numpy(),
         calibration=bundle.calibration,
+        markers=bundle.markers,
         text_tokenizer=Tokenizer.from_file(str(bundle.text_tokenizer)),
         decoder_tokenizer=Tokenizer.from_file(str(bundle.decoder_tokenizer)),
         device=device,

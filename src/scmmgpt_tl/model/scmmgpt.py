@@ -20,6 +20,7 @@ from .text_decoder import TextDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .config import ModelConfig
     from .genes import GeneTable
     from .labels import LabelTable
+    from .markers import MarkerTable
     from .tokens import GeneTokens
 
 
@@ -95,6 +97,8 @@ class Model:
         Unit vectors of the labels, (labels, projection).
     calibration
         From similarity to the chance of being right.
+    markers
+        Genes that speak for a cell type.
     text_tokenizer, decoder_tokenizer
         Cut what the bridge and the text decoder read.
     device, dtype
@@ -111,6 +115,7 @@ class Model:
     labels: LabelTable = field(repr=False)
     label_embeddings: NDArray[np.float32] = field(repr=False)
     calibration: Calibration = field(repr=False)
+    markers: MarkerTable = field(repr=False)
     text_tokenizer: Tokenizer = field(repr=False)
     decoder_tokenizer: Tokenizer = field(repr=False)
     device: torch.device
@@ -218,6 +223,43 @@ class Model:
                 text = self.decoder_tokenizer.decode(row, skip_special_tokens=True).strip()
                 texts[place // times].append(text)
         return texts
+
+    def save(self, folder: str | PathLike[str]) -> str:
+        """Write the model as a bundle, for :func:`scmmgpt_tl.load_model`.
+
+        Weights are rounded as in every bundle: matrices to int8, the rest to bfloat16.
+
+        Parameters
+        ----------
+        folder
+            Folder to write; a bundle that is there already is replaced.
+
+        Returns
+        -------
+        The SHA-256 of the bundle.
+        """
+        from .bundle import write_bundle
+        from .load import bundle_tensors
+
+        card = (
+            f"# {self.name} {self.revision}\n\nLabels: {len(self.labels)}, calibrated on "
+            f"{', '.join(self.calibration.fitted_on) or 'nothing'}.\n"
+        )
+        return write_bundle(
+            folder,
+            config=self.config.to_dict(),
+            tensors=bundle_tensors(self.network, self.label_embeddings),
+            genes=self.genes,
+            labels=self.labels,
+            calibration=self.calibration,
+            markers=self.markers,
+            text_tokenizer_json=self.text_tokenizer.to_str(),
+            decoder_tokenizer_json=self.decoder_tokenizer.to_str(),
+            card=card,
+            name=self.name,
+            revision=self.revision,
+            licence=self.licence,
+        )
 
     def generate_expression(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return expected shares of expression (texts, genes); each row sums to 1."""

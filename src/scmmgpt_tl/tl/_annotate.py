@@ -151,7 +151,8 @@ def annotate(
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
-    kernel = probabilities(session.model, scoring(asked, session.model, ontology=cl))
+    how = scoring(asked, session.model, ontology=cl, measured=session.measured)
+    kernel = probabilities(session.model, how)
     found = session.run(kernel, batch_size=batch_size, desc="annotate")
     cells = judge_cells(
         decide(found["p"], asked, rule), found["n_genes"], min_genes=calibration.min_genes

@@ -95,7 +95,8 @@ def read_groups_of(
     """
     model, n_groups = session.model, len(groups.names)
     min_genes = max(model.calibration.min_genes, 1)
-    compare = probabilities(model, scoring(asked, model, ontology=ontology.load()))
+    how = scoring(asked, model, ontology=ontology.load(), measured=session.measured)
+    compare = probabilities(model, how)
     sums = QuerySums(groups.codes, n_groups, min_genes=min_genes)
 
     def kernel(states: Any, rows: Any) -> dict[str, Any]:

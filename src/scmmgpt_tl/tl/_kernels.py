@@ -82,7 +82,7 @@ def probabilities(model: Model, how: Scoring) -> Callable[..., dict[str, Any]]:
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
         found = compare(states, rows)
-        p = how.probabilities(found["cosine"])
+        p = how.probabilities(found["cosine"], rows)
         p[found["n_genes"] == 0] = 1 / max(p.shape[1], 1)
         return {"p": p, "n_genes": found["n_genes"]}
 

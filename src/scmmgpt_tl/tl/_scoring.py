@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scmmgpt_tl.model.markers import evidence, log_expression
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
 from ._labels import embed_labels
@@ -14,13 +15,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from scipy.sparse import csc_matrix, csr_matrix
 
     from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model.calibration import Calibration
     from scmmgpt_tl.ontology import CellOntology
 
     from ._labels import LabelSet
 
 __all__ = ["Scoring", "scoring"]
+
+
+class Witness(NamedTuple):
+    """What marker genes have to say about labels.
+
+    Parameters
+    ----------
+    weights
+        How much each gene says for each label, `(n_genes, n_labels)`.
+    measured
+        Which genes the data set measured, `(n_genes,)`.
+    calibration
+        How much marker genes are believed.
+    """
+
+    weights: csc_matrix
+    measured: NDArray[np.bool_]
+    calibration: Calibration
+
+    def revise(self, p: NDArray[np.float32], rows: csr_matrix) -> NDArray[np.float32]:
+        """Return the probabilities of cells, `(n_cells, n_labels)`, in the light of their counts."""
+        said = evidence(log_expression(rows), self.weights, self.measured)
+        return self.calibration.with_markers(p, said)
 
 
 class Scoring(NamedTuple):
@@ -30,43 +56,71 @@ class Scoring(NamedTuple):
     ----------
     text
         Unit vectors that cells are compared with, `(n_vectors, width)`.
-    probabilities
+    by_similarity
         From the similarities to these, `(n_cells, n_vectors)`, to the probabilities of the labels,
         `(n_cells, n_labels)`.
+    witness
+        Marker genes, where any are known and believed.
     """
 
     text: NDArray[np.float32]
-    probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    by_similarity: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    witness: Witness | None = None
+
+    def probabilities(self, cosine: NDArray[np.float32], rows: csr_matrix) -> NDArray[np.float32]:
+        """Return the probabilities of the labels, `(n_cells, n_labels)`.
+
+        Parameters
+        ----------
+        cosine
+            Similarities to the vectors, `(n_cells, n_vectors)`.
+        rows
+            Counts, `(n_cells, n_genes)`.
+        """
+        p = self.by_similarity(cosine)
+        return p if self.witness is None else self.witness.revise(p, rows)
 
 
-def scoring(asked: LabelSet, model: Model, *, ontology: CellOntology) -> Scoring:
+def scoring(
+    asked: LabelSet, model: Model, *, ontology: CellOntology, measured: NDArray[np.bool_]
+) -> Scoring:
     """Choose how cells are scored.
 
     The model's own labels have vectors that it learned from cells. Labels of the user have texts;
     where they are terms of the ontology as well, the model first says which of its own labels a
-    cell has, and the texts decide between those labels of the user that fit to it. Labels that the
-    user described are scored by what the user wrote alone.
+    cell has, and the texts decide between those labels of the user that fit to it. Marker genes
+    are heard in both cases. Labels that the user described are scored by what the user wrote alone.
 
     Parameters
     ----------
     asked
         The labels.
     model
-        Compares cells with texts, and knows its temperatures.
+        Compares cells with texts, and knows its temperatures and marker genes.
     ontology
         Which label is which kind of cell.
+    measured
+        Which of the model's genes the data set measured, `(n_genes,)`.
     """
     calibration, text = model.calibration, embed_labels(asked, model)
-    if asked.rows:
-        weights = asked.n_profiles or None
-        return Scoring(text, lambda cosine: calibration.probabilities(cosine, weights))
-    if any(asked.descriptions) or not any(asked.cl_ids):
+    own = bool(asked.rows)
+    if not own and (any(asked.descriptions) or not any(asked.cl_ids)):
         return Scoring(text, calibration.text_probabilities)
+    witness = None
+    if calibration.marker_weight and model.markers.terms:
+        # Profiles have taught the network its own labels; only curated lists are news to it there.
+        weights = model.markers.weights(
+            asked.cl_ids, measured, ontology=ontology, by_contrast=not own
+        )
+        witness = Witness(weights, measured, calibration)
+    if own:
+        prior = asked.n_profiles or None
+        return Scoring(text, lambda cosine: calibration.probabilities(cosine, prior), witness)
     fits = compatible(model.labels.cl_ids, asked.cl_ids, ontology=ontology)
 
-    def probabilities(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
-        own = calibration.probabilities(cosine[:, len(asked) :])
+    def shared(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+        of_own = calibration.probabilities(cosine[:, len(asked) :])
         by_text = calibration.text_probabilities(cosine[:, : len(asked)])
-        return share_out(own, fits, by_text).astype(np.float32)
+        return share_out(of_own, fits, by_text).astype(np.float32)
 
-    return Scoring(np.concatenate([text, model.label_embeddings]), probabilities)
+    return Scoring(np.concatenate([text, model.label_embeddings]), shared, witness)

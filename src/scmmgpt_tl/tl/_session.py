@@ -16,6 +16,7 @@ from scmmgpt_tl._settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
@@ -58,6 +59,11 @@ class Session:
         """Number of cells."""
         return self.prepared.n_obs
 
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which of the model's genes the data set measured, `(n_genes,)`."""
+        return self.prepared.gene_report.measured
+
     def blocks(self) -> Iterator[csr_matrix]:
         """Read the counts."""
         return self.prepared.blocks()
@@ -91,7 +97,7 @@ class Session:
             self.blocks(),
             kernel,
             n_obs=self.n_obs,
-            measured=self.prepared.gene_report.measured,
+            measured=self.measured,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,

@@ -1,4 +1,9 @@
-"""How the shipped weights come about: reference material, drawn cells, captions, two stages.
+"""How the shipped weights come about, and how to teach them the labels of your own data.
 
-Nothing outside this package and the command line imports it.
+:func:`finetune` is for users of a model; everything else is for those who train one, through
+`scmm pretrain` and `scmm publish`.
 """
+
+from .finetune import finetune
+
+__all__ = ["finetune"]

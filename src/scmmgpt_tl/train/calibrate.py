@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import softmax
+from scipy import sparse
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_knots, fit_temperature
+from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.prompts import label_wordings
 from scmmgpt_tl.ontology._roll_up import on_one_line
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.model.labels import LabelTable
+    from scmmgpt_tl.model.markers import MarkerTable
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .config import RunConfig
@@ -34,6 +37,7 @@ N_CELLS = 4000
 THRESHOLD = 0.5
 MIN_GENES = 20
 PRIORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+MARKER_WEIGHTS, DEFAULT_MARKER_WEIGHT = (0.0, 0.1, 0.2, 0.3), 0.2
 TEXT_TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 
@@ -44,6 +48,8 @@ def calibrate(
     genes: GeneTable,
     text_tokenizer: Tokenizer,
     config: RunConfig,
+    *,
+    markers: MarkerTable,
 ) -> Calibration:
     """Fit the calibration of a bundle.
 
@@ -65,32 +71,154 @@ def calibrate(
         Of the bridge.
     config
         The run, which names the studies held out.
+    markers
+        Marker genes of the bundle.
     """
-    parts = held_out_parts(config, genes)
-    cosines = [_cosine(network, part, label_embeddings) for part in parts]
-    cosine = np.concatenate(cosines)
-    right = consistent([term for part in parts for term in part.terms], labels.cl_ids)
-    known = right.any(1)
-    cosine, right = cosine[known], right[known]
+    cells = [
+        _Compared.of(network, part, label_embeddings) for part in held_out_parts(config, genes)
+    ]
     bias = np.log(labels.n_profiles)
-    fits = [(fit_temperature(cosine, right, bias=prior * bias), prior) for prior in PRIORS]
-    (_, temperature), prior = min(fits)
-    p = softmax(cosine / temperature + prior * bias, axis=1)
-    best = p.argmax(1)
-    # What speaks for a label is its own probability and that of the terms above and below it.
-    line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[np.arange(len(p)), best]
-    x, y = fit_knots(line.clip(0, 1), right[np.arange(len(p)), best])
-    own = [softmax(found / temperature, axis=1) for found in cosines]
-    return Calibration(
+    temperature, prior = _fit_own(cells, labels.cl_ids, bias)
+    first = Calibration(
         temperature=temperature,
-        knots_x=x,
-        knots_y=y,
+        knots_x=(0.0, 1.0),
+        knots_y=(0.0, 1.0),
         threshold=THRESHOLD,
         min_genes=MIN_GENES,
         prior=prior,
-        text_temperature=_text_temperature(network, text_tokenizer, parts, own, labels.cl_ids),
         fitted_on=(*(path.stem for path in config.held_out_cells), *config.held_out_studies),
     )
+    asked = [_Asked.of(network, text_tokenizer, c, first, labels.cl_ids, markers) for c in cells]
+    with_text = replace(first, text_temperature=_fit_text(asked))
+    own = [
+        (
+            first.probabilities(c.cosine, labels.n_profiles),
+            _evidence(markers, c.part, labels.cl_ids),
+        )
+        for c in cells
+    ]
+    right = [consistent(c.part.terms, labels.cl_ids) for c in cells]
+    believed = replace(with_text, marker_weight=_fit_markers(with_text, asked, own, right))
+    p = np.concatenate([believed.with_markers(*said) for said in own])
+    hit = np.concatenate(right)
+    p, hit = p[hit.any(1)], hit[hit.any(1)]
+    best, rows = p.argmax(1), np.arange(len(p))
+    # What speaks for a label is its own probability and that of the terms above and below it.
+    line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[rows, best]
+    x, y = fit_knots(line.clip(0, 1), hit[rows, best])
+    return replace(believed, knots_x=x, knots_y=y)
+
+
+class _Compared(NamedTuple):
+    part: HeldOut
+    cosine: NDArray[np.float64]  # (cells, labels)
+
+    @classmethod
+    def of(
+        cls, network: ScMMGPT, part: HeldOut, label_embeddings: NDArray[np.float32]
+    ) -> _Compared:
+        return cls(part, _cosine(network, part, label_embeddings))
+
+
+class _Asked(NamedTuple):
+    """A held-out part whose own terms are asked for, as a user would."""
+
+    own: NDArray[np.floating]  # (cells, labels of the model) probabilities
+    cosine: NDArray[np.float64]  # (cells, terms)
+    fits: NDArray[np.float64]  # (labels of the model, terms)
+    evidence: NDArray[np.float32]  # (cells, terms)
+    truth: NDArray[np.int64]  # (cells,)
+    is_real: bool
+
+    @classmethod
+    def of(
+        cls,
+        network: ScMMGPT,
+        tokenizer: Tokenizer,
+        cells: _Compared,
+        calibration: Calibration,
+        own_ids: Sequence[str],
+        markers: MarkerTable,
+    ) -> _Asked:
+        part = cells.part
+        terms = sorted(set(part.terms))
+        return cls(
+            calibration.probabilities(cells.cosine),
+            _cosine(network, part, text_vectors(network, tokenizer, terms)),
+            compatible(own_ids, terms, ontology=ontology.load()),
+            _evidence(markers, part, terms, by_contrast=True),
+            np.array([terms.index(term) for term in part.terms]),
+            part.is_real,
+        )
+
+    def shared(self, calibration: Calibration) -> NDArray[np.float64]:
+        return share_out(self.own, self.fits, calibration.text_probabilities(self.cosine))
+
+    def loss(self, p: NDArray[np.floating]) -> float:
+        return float(-np.log(p[np.arange(len(p)), self.truth].clip(1e-6)).mean())
+
+
+def _fit_own(
+    cells: Sequence[_Compared], label_ids: Sequence[str], bias: NDArray[np.floating]
+) -> tuple[float, float]:
+    """Temperature and prior of the model's own labels."""
+    cosine = np.concatenate([c.cosine for c in cells])
+    right = consistent([term for c in cells for term in c.part.terms], label_ids)
+    known = right.any(1)
+    fits = [
+        (fit_temperature(cosine[known], right[known], bias=prior * bias), prior) for prior in PRIORS
+    ]
+    (_, temperature), prior = min(fits)
+    return temperature, prior
+
+
+def _fit_text(asked: Sequence[_Asked]) -> float:
+    """Temperature of texts under which the terms of each part are told apart best."""
+
+    def loss(temperature: float) -> float:
+        tried = Calibration(1.0, (0.0, 1.0), (0.0, 1.0), 0.5, 0, text_temperature=temperature)
+        return float(np.mean([part.loss(part.shared(tried)) for part in asked]))
+
+    return min(TEXT_TEMPERATURES, key=loss)
+
+
+def _fit_markers(
+    calibration: Calibration,
+    asked: Sequence[_Asked],
+    own: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    right: Sequence[NDArray[np.bool_]],
+) -> float:
+    """How much to believe marker genes, so that asked and own labels are told apart best.
+
+    Only real cells can tell: drawn ones express what the profiles say that markers come from.
+    """
+    real = [
+        (part, part.shared(calibration), said, fits)
+        for part, said, fits in zip(asked, own, right, strict=True)
+        if part.is_real
+    ]
+    if not real:
+        return DEFAULT_MARKER_WEIGHT
+
+    def loss(weight: float) -> float:
+        tried = replace(calibration, marker_weight=weight)
+        found = []
+        for part, shared, said, fits in real:
+            found.append(part.loss(tried.with_markers(shared, part.evidence)))
+            known = fits.any(1)
+            chance = (tried.with_markers(*said) * fits).sum(1)[known]
+            found.append(float(-np.log(chance.clip(1e-6)).mean()))
+        return float(np.mean(found))
+
+    return min(MARKER_WEIGHTS, key=loss)
+
+
+def _evidence(
+    markers: MarkerTable, part: HeldOut, terms: Sequence[str], *, by_contrast: bool = False
+) -> NDArray[np.float32]:
+    every = np.ones(part.values.shape[1], dtype=bool)
+    weights = markers.weights(terms, every, ontology=ontology.load(), by_contrast=by_contrast)
+    return evidence(sparse.csr_matrix(part.values), weights, part.measured)
 
 
 class HeldOut(NamedTuple):
@@ -99,6 +227,7 @@ class HeldOut(NamedTuple):
     values: NDArray[np.float32]  # (cells, genes) token values
     measured: NDArray[np.bool_]  # (cells, genes)
     terms: list[str]
+    is_real: bool
 
 
 def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
@@ -128,7 +257,8 @@ def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -
         rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
         values = log_normalise(cells.counts[rows].toarray())
         measured = np.repeat(cells.measured[None], n, axis=0)
-        found.append(HeldOut(values, measured, [cells.terms[r] for r in rows]))
+        terms = [cells.terms[r] for r in rows]
+        found.append(HeldOut(values, measured, terms, is_real=True))
     return found
 
 
@@ -136,38 +266,13 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
     profiles = read_profiles(config.profiles, genes, only=config.held_out_studies)
     types = tuple(sorted(set(profiles.terms)))
     drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
-    return HeldOut(drawn.values, drawn.measured, [types[t] for t in drawn.term])
+    terms = [types[t] for t in drawn.term]
+    return HeldOut(drawn.values, drawn.measured, terms, is_real=False)
 
 
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
     return on_one_line(truth, labels, ontology=ontology.load())
-
-
-def _text_temperature(
-    network: ScMMGPT,
-    tokenizer: Tokenizer,
-    parts: Sequence[HeldOut],
-    own: Sequence[NDArray[np.float64]],
-    own_ids: Sequence[str],
-) -> float:
-    """Temperature of texts under which the terms of each part are told apart best."""
-    ready = []
-    for part, p in zip(parts, own, strict=True):
-        asked = sorted(set(part.terms))
-        cosine = _cosine(network, part, text_vectors(network, tokenizer, asked))
-        fits = compatible(own_ids, asked, ontology=ontology.load())
-        truth = np.array([asked.index(term) for term in part.terms])
-        ready.append((p, cosine, fits, truth))
-
-    def loss(temperature: float) -> float:
-        logs = []
-        for p, cosine, fits, truth in ready:
-            shared = share_out(p, fits, softmax(cosine / temperature, axis=1))
-            logs.append(np.log(shared[np.arange(len(truth)), truth].clip(1e-6)).mean())
-        return -float(np.mean(logs))
-
-    return min(TEXT_TEMPERATURES, key=loss)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Without float16: its scaled gradients do not go with fused optimizers.
-PRECISIONS = ("bf16-mixed", "bf16-true", "32-true")
+PRECISIONS = ("auto", "bf16-mixed", "bf16-true", "32-true")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class RunConfig:
     markers, markers_without
         Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
         that are not used.
+    markers_not_shipped
+        Resources of the table that are learned from, but no row of which a bundle may hold.
     exclude
         Studies (`"file|matrix"` or their beginnings) never trained on.
     held_out_cells, held_out_studies
@@ -45,6 +47,8 @@ class RunConfig:
         Share of real cells among the cells drawn, 0 to 1.
     marker_share
         Share of cells made of markers among the others, 0 to 1.
+    moved_share
+        Share of cells drawn from profiles that look as if another study had measured them, 0 to 1.
     use_gene_text
         Whether genes start from what is written about them.
     warm_up_steps
@@ -63,7 +67,8 @@ class RunConfig:
     accumulate
         Batches whose gradients are added up for one step.
     precision
-        `"bf16-mixed"`, `"bf16-true"` or `"32-true"`, as Lightning spells it.
+        `"bf16-mixed"`, `"bf16-true"` or `"32-true"`, as Lightning spells it; `"auto"` is the first
+        where the hardware knows bfloat16, else the last. Emulated, it is several times slower.
     save_every
         Steps between checkpoints.
     note
@@ -83,6 +88,7 @@ class RunConfig:
     llama: Path
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
+    markers_not_shipped: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     held_out_cells: tuple[Path, ...] = ()
     held_out_studies: tuple[str, ...] = ()
@@ -91,6 +97,7 @@ class RunConfig:
     seed: int = 0
     real_share: float = 0.2
     marker_share: float = 0.2
+    moved_share: float = 0.5
     use_gene_text: bool = True
     warm_up_steps: int = 600
     stage1_steps: int = 1500
@@ -102,7 +109,7 @@ class RunConfig:
     lora_rank: int = 0
     parts: int = 4
     accumulate: int = 1
-    precision: str = "bf16-mixed"
+    precision: str = "auto"
     save_every: int = 200
     note: str = ""
 

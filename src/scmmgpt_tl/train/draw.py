@@ -1,7 +1,8 @@
 """Cells drawn from reference profiles: every draw is a new cell of a new, made-up study.
 
 A profile is a distribution over genes. What a study adds is drawn too: which genes it measured,
-how strongly each is captured, how deep it was sequenced, how much ambient RNA leaked in. Curated
+how strongly each is captured, how deep it was sequenced, how much ambient RNA leaked in, and
+whether it looks like another known study. Curated
 marker genes join in two ways: some cells express a few of their type's markers more strongly than
 their profile does, and types that no profile covers are made of markers alone.
 """
@@ -16,6 +17,9 @@ from numba import njit
 
 from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
 
+from .panels import Panels
+from .studies import study_effects
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -29,7 +33,6 @@ POOL = 1 << 22
 MEDIAN_DEPTH, DEPTH_SPREAD, DEPTH_LIMITS = 3000.0, 1.0, (250, 60_000)
 BLENDED = 0.3
 GENE_SPREAD = (0.15, 0.7)
-PANEL_SIZES = (500, 10_000)
 WIDE = 0.5
 # Share of a cell's expression that one strongly expressed marker takes.
 MARKER_LEVELS = (3e-4, 7e-3)
@@ -65,6 +68,8 @@ class CellSource:
     marker_share
         Share of cells in a batch that are made of markers alone: of types that neither a profile
         nor a real cell shows.
+    moved_share
+        Share of cells drawn from profiles that look as if another study had measured them.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class CellSource:
         real_share: float,
         markers: Mapping[str, MarkerGenes] | None = None,
         marker_share: float = 0.0,
+        moved_share: float = 0.0,
     ) -> None:
         self.profiles = profiles
         self.cells = list(cells)
@@ -87,13 +93,15 @@ class CellSource:
         self._weight = 0.5 * known / known.sum() + 0.5 * weight / weight.sum()
         self._real = _real_members(self.cells, self.types)
         self._soup = _soups(profiles)
-        self._variable = _variability(profiles)
+        self._panels = Panels(profiles)
         markers = markers or {}
         self._markers = {t: markers[k] for t, k in enumerate(types) if k in markers}
         self._alone = np.array(
             [t for t in self._markers if not known[t] and t not in self._real], dtype=np.int64
         )
         self.marker_share = marker_share
+        self.moved_share = moved_share
+        self._studies = study_effects(profiles)
         self._noise = np.random.default_rng(0).standard_normal(POOL).astype(np.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> Drawn:
@@ -128,6 +136,8 @@ class CellSource:
             rng.integers(0, POOL - self.profiles.shares.shape[1], size=n),
             rng.uniform(*GENE_SPREAD, size=n).astype(np.float32),
         )
+        moved = np.flatnonzero(rng.random(n) < self.moved_share)
+        rates[moved] = self._studies.move(rates[moved], first[moved], rng)
         measured = self._see_through_panels(rates, first, rng)
         for i in np.flatnonzero(rng.random(n) < STRESSED):
             self._express_markers(rates[i], int(term[i]), measured[i], STRESSED_MARKERS, rng)
@@ -148,7 +158,11 @@ class CellSource:
     ) -> NDArray[np.bool_]:
         """Draw a panel for each cell, given its profile, and make its rates shares there, in place."""
         sources = self.profiles.panels[self.profiles.panel[profile]]
-        measured = np.stack([self._panel(source, rng) for source in sources])
+        panels = (
+            self._panels.draw(source, rng, profile=p)
+            for source, p in zip(sources, profile, strict=True)
+        )
+        measured = np.stack(list(panels))
         rates *= measured
         rates /= np.maximum(rates.sum(1, keepdims=True), 1e-12)
         return measured
@@ -183,24 +197,9 @@ class CellSource:
             row = cells.counts[int(rng.choice(studies[study]))]
             counts = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
             rows[i, row.indices] = counts
-            measured[i] = self._panel(cells.measured, rng)
+            measured[i] = self._panels.draw(cells.measured, rng)
         rows *= measured
         return Drawn(log_normalise(rows), measured, term, np.full(n, -1))
-
-    def _panel(self, measured: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Genes that a made-up study measured, out of those its source measured."""
-        kind = rng.random()
-        if kind < 0.35:
-            return measured
-        if kind < 0.5:
-            other = self.profiles.panels[rng.integers(len(self.profiles.panels))]
-            both = measured & other
-            return both if both.sum() > PANEL_SIZES[0] else measured
-        size = np.exp(rng.uniform(*np.log(PANEL_SIZES)))
-        weight = self._variable if kind < 0.85 else np.ones_like(self._variable)
-        weight = weight * measured
-        keep = rng.random(len(measured)) < weight * (size / weight.sum())
-        return keep & measured
 
 
 def average_cell(profiles: Profiles) -> NDArray[np.float32]:
@@ -260,13 +259,6 @@ def _soups(profiles: Profiles) -> NDArray[np.float32]:
         members = place == name
         soups[members] = profiles.shares[members].mean(0)
     return soups
-
-
-def _variability(profiles: Profiles) -> NDArray[np.float32]:
-    """How likely a study that selects variable genes picks each gene, mean 1."""
-    spread = np.log1p(TARGET_SUM * profiles.shares).std(0)
-    # Profiles that are all alike have no gene that varies more than another.
-    return (spread / spread.mean()).clip(0.02, 8.0) if spread.any() else np.ones_like(spread)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.model.markers import MarkerTable
+
+from .captions import HOUSEKEEPING, type_means
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.genes import GeneTable
 
+    from .reference import Profiles
+
 FEWEST, MOST = 5, 60
+MOST_CONTRASTS, LEAST_SPREAD = 200, 0.3
 
 
 class MarkerGenes(NamedTuple):
@@ -55,6 +62,52 @@ def read_markers(
     return {
         term: _best(support) for term, support in sorted(found.items()) if len(support) >= FEWEST
     }
+
+
+def marker_table(
+    path: Path | None, profiles: Profiles, genes: GeneTable, *, without: Collection[str]
+) -> MarkerTable:
+    """Return the marker genes that a bundle holds.
+
+    Parameters
+    ----------
+    path
+        Table as in :func:`read_markers`, or none.
+    profiles
+        Say by which genes a type stands out: the `MOST_CONTRASTS` whose level in the type exceeds
+        the mean over types by most of its standard deviations between types.
+    genes
+        Gene table of the model.
+    without
+        Resources no row of which may be in the bundle.
+    """
+    support = _support(path, genes, without) if path else {}
+    of_type, types = _contrasts(profiles, genes.symbols)
+    terms = tuple(sorted({*support, *types}))
+    place = {term: row for row, term in enumerate(terms)}
+    entries = [(place[t], g, n) for t, found in support.items() for g, n in found.items()]
+    rows, columns, numbers = zip(*entries, strict=True) if entries else ((), (), ())
+    shape = (len(terms), len(genes))
+    sources = sparse.csr_matrix((np.array(numbers, np.float32), (rows, columns)), shape=shape)
+    to_term = sparse.csr_matrix(
+        (np.ones(len(types), np.float32), ([place[t] for t in types], range(len(types)))),
+        shape=(len(terms), len(types)),
+    )
+    return MarkerTable(terms, sources, (to_term @ of_type).tocsr())
+
+
+def _contrasts(profiles: Profiles, symbols: Sequence[str]) -> tuple[sparse.csr_matrix, list[str]]:
+    """By how many standard deviations types stand out in their best genes, (types, genes)."""
+    levels, types = type_means(profiles)
+    seen = np.isfinite(levels)
+    n = np.maximum(seen.sum(0), 1)
+    above = np.where(seen, levels - np.where(seen, levels, 0).sum(0) / n, 0)
+    above *= [not HOUSEKEEPING.match(symbol) for symbol in symbols]
+    # Without a floor, genes that are silent nearly everywhere would stand out most.
+    z = np.maximum(above / (np.sqrt((above**2).sum(0) / n) + LEAST_SPREAD), 0)
+    kept = min(MOST_CONTRASTS, z.shape[1])
+    lowest = np.partition(z, -kept, axis=1)[:, -kept, None]
+    return sparse.csr_matrix(np.where(z >= lowest, z, 0).astype(np.float32)), types
 
 
 def _support(

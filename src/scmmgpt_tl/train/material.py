@@ -115,6 +115,7 @@ def prepare(config: RunConfig) -> Material:
             real_share=config.real_share,
             markers=markers,
             marker_share=config.marker_share,
+            moved_share=config.moved_share,
         ),
     )
 
@@ -175,20 +176,15 @@ def _start_genes_from_text(network: ScMMGPT, config: RunConfig, material: Materi
     projection = torch.randn(text.shape[1], width) / np.sqrt(text.shape[1])
     table = network.cell_encoder.genes.weight
     spread = 0.7 * GENE_STD
-    mixed = 0.7 * table[rows].cpu() + spread * text @ projection
-    table[rows] = mixed.to(table.device)
+    table[rows] = 0.7 * table[rows] + spread * text @ projection
 
 
 def _mean_words(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
     """Mean word state of each text, (texts, hidden)."""
     network.eval()
-    device = next(network.parameters()).device
     means = []
     for start in range(0, len(texts), GENE_TEXTS):
         chosen = texts[start : start + GENE_TEXTS]
         ids, mask = pad_texts(tokenizer, chosen, limit=GENE_TEXT_TOKENS)
-        ids, mask = ids.to(device), mask.to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            words = network.bridge.encode_text(ids, mask)
-        means.append(masked_mean(words.float(), mask).cpu())
+        means.append(masked_mean(network.bridge.encode_text(ids, mask), mask))
     return torch.cat(means)

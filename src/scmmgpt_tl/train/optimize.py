@@ -1,10 +1,11 @@
-"""How learning rates rise and fall."""
+"""How learning rates rise and fall, and in which precision this is fast."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 if TYPE_CHECKING:
@@ -33,3 +34,9 @@ def one_cycle(optimizer: Optimizer, steps: int) -> LRScheduler:
     # Where the rise is one step long torch divides by zero; short runs rise for longer.
     rise = 0.05 if steps >= 40 else 0.3
     return OneCycleLR(optimizer, rates, total_steps=max(steps, 1), pct_start=rise)
+
+
+def fast_bfloat16() -> bool:
+    """Whether the processor itself knows bfloat16; without, it is emulated, several times slower."""
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("amx_bf16") or known.get("avx512_bf16"))

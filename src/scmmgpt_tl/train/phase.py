@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from scmmgpt_tl.model.state import distinct_state, load_strict
 
 from .batches import Batches
+from .optimize import fast_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def train_phase(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=strategy,
-        precision=config.precision,  # type: ignore[arg-type]
+        precision=pick_precision(config.precision, hardware),  # type: ignore[arg-type]
         max_steps=steps,
         accumulate_grad_batches=config.accumulate,
         log_every_n_steps=1,
@@ -140,6 +141,15 @@ def load_phase(
         load_strict(network.get_submodule(part), weights, source=str(path))
     network.eval()
     return state
+
+
+def pick_precision(wanted: str, hardware: Hardware) -> str:
+    """Return what `"auto"` stands for on a hardware, or what else was wanted."""
+    if wanted != "auto":
+        return wanted
+    on_gpu = torch.cuda.is_available() and hardware.accelerator != "cpu"
+    known = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else fast_bfloat16()
+    return "bf16-mixed" if known else "32-true"
 
 
 class _Phase(LightningModule):

@@ -14,6 +14,7 @@ from scmmgpt_tl.model.quantize import dequantize, quantize
 from scmmgpt_tl.model.state import distinct_state
 
 from .calibrate import calibrate
+from .markers import marker_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,10 +66,22 @@ def publish(
     labels = label_table(material)
     place = {term: i for i, term in enumerate(material.types)}
     embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
+    markers = marker_table(
+        config.markers,
+        material.profiles,
+        material.genes,
+        without=(*config.markers_without, *config.markers_not_shipped),
+    )
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
     calibration = calibrate(
-        network, embeddings, labels, material.genes, material.text_tokenizer, config
+        network,
+        embeddings,
+        labels,
+        material.genes,
+        material.text_tokenizer,
+        config,
+        markers=markers,
     )
     return write_bundle(
         target,
@@ -77,6 +90,7 @@ def publish(
         genes=material.genes,
         labels=labels,
         calibration=calibration,
+        markers=markers,
         text_tokenizer_json=material.text_tokenizer.to_str(),
         decoder_tokenizer_json=decoder_tokenizer.to_str(),
         card=card(material, config, name=name, revision=revision, n_labels=len(labels)),
@@ -150,7 +164,8 @@ def _of_markers(config: RunConfig) -> list[str]:
         return []
     return [
         "* Marker genes: Cell Marker Accordion 1.0.0 (MIT; each resource its own terms), without",
-        f"  {', '.join(config.markers_without) or 'exception'}. No row of it is in the model.",
+        f"  {', '.join(config.markers_without) or 'exception'}. `markers.tsv` has none of its rows of",
+        f"  {', '.join((*config.markers_without, *config.markers_not_shipped)) or 'no resource'}.",
     ]
 
 

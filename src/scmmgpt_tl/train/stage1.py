@@ -273,8 +273,7 @@ class Stage1(Learner):
         vectors = torch.empty(len(texts), self.network.config.bridge.projection)
         for start in range(0, len(texts), BATCH_OF_TEXTS):
             chosen = order[start : start + BATCH_OF_TEXTS]
-            with torch.autocast(self.log_scale.device.type, torch.bfloat16):
-                vectors[chosen] = self._embed([texts[i] for i in chosen]).float().cpu()
+            vectors[chosen] = self._embed([texts[i] for i in chosen])
         means = vectors.unflatten(0, (-1, FIRST_WORDINGS)).mean(1)
         return F.normalize(means, dim=-1)
 
