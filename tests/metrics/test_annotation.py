@@ -41,7 +41,9 @@ def test_a_label_that_is_never_given_scores_nothing():
     assert metrics.macro_f1(["a", "b"], ["a", "a"]) == pytest.approx((2 / 3 + 0) / 2)
 
 
-@pytest.mark.parametrize("metric", [metrics.accuracy, metrics.macro_f1, metrics.consistent])
+@pytest.mark.parametrize(
+    "metric", [metrics.accuracy, metrics.macro_f1, metrics.consistent, metrics.closeness]
+)
 @pytest.mark.parametrize(("truth", "predicted"), [(["a"], ["a", "b"]), ([], [])])
 def test_one_label_for_each_cell(metric, truth, predicted):
     with pytest.raises(ValueError, match="one label for each of the same cells"):
@@ -88,3 +90,25 @@ def test_bootstrap_interval_depends_on_the_generator_alone(labelled):
     )
     assert first == again
     assert first[0] < metrics.macro_f1(*labelled) < first[1]
+
+
+def test_closeness_is_the_f1_of_two_sets_of_ancestors():
+    cl = ontology.load()
+    own = [{t} | cl.ancestors(t) for t in (CD4, CD8)]
+    own = [terms - ontology._lineage.PROPERTY_TERMS - {"CL:0000000"} for terms in own]
+    both = len(own[0] & own[1])
+    precision, recall = both / len(own[1]), both / len(own[0])
+    expected = 2 * precision * recall / (precision + recall)
+    assert metrics.closeness([CD4], [CD8])[0] == pytest.approx(expected)
+
+
+def test_nearer_answers_are_closer_and_direction_does_not_matter():
+    near, far = metrics.closeness([CD4, CD4], [CD8, B_CELL])
+    assert 1 > near > far > 0
+    assert metrics.closeness([B_CELL], [CD4])[0] == far
+    assert not metrics.closeness([CD4, ""], ["", CD4]).any()
+
+
+def test_ontology_f1_counts_a_rare_label_as_a_common_one():
+    found = metrics.ontology_f1([B_CELL] * 9 + [CD4], [B_CELL] * 9 + [CD8])
+    assert found == pytest.approx((1 + metrics.closeness([CD4], [CD8])[0]) / 2)
