@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
+from _outsiders import doublets, empty_droplets
 from scipy import sparse
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl._input import prepare
+from scmmgpt_tl._matrix import get_matrix
 from scmmgpt_tl.pp import check_counts
 
 if TYPE_CHECKING:
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.genes import GeneTable
+    from scmmgpt_tl.pp import CountReport
     from scmmgpt_tl.pp._counts import Counts
 
+DOUBLET, EMPTY = "doublet", "empty"
+NO_LABEL = -1
 UNLABELLED = frozenset({"", "nan", "unknown", "unassigned"})
 
 
@@ -38,7 +43,8 @@ class Study:
     name
         Of the file.
     adata
-        The cells that are scored, as they were in the file.
+        The cells that are scored, as they were in the file; droplets that were made, if any, come
+        after them.
     n_labelled
         Labelled cells in the file, of which `adata` may be a sample.
     counts
@@ -50,7 +56,9 @@ class Study:
     asked
         What a tool is given for each: the id where it means the same, else the data set's words.
     truth
-        Label of each cell, (cells,).
+        Label of each cell, -1 for droplets that were made, (cells,).
+    made
+        `""` for a cell of the file, else what was made: `"doublet"` or `"empty"`, (cells,).
     """
 
     name: str
@@ -61,6 +69,11 @@ class Study:
     cl_ids: tuple[str, ...]
     asked: tuple[str, ...]
     truth: NDArray[np.int64] = field(repr=False)
+    made: NDArray[np.str_] = field(repr=False)
+
+    def terms(self) -> NDArray[np.str_]:
+        """Cell Ontology id of each cell, `""` where it has none, (cells,)."""
+        return np.array([*self.cl_ids, ""])[self.truth]
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class Query:
     measured: NDArray[np.bool_]
 
 
-def read_study(path: Path, *, max_cells: int, seed: int) -> Study:
+def read_study(path: Path, *, max_cells: int, seed: int, outsiders: float = 0.0) -> Study:
     """Read a data set's labelled cells, or a random sample of `max_cells` of them.
 
     Parameters
@@ -91,6 +104,8 @@ def read_study(path: Path, *, max_cells: int, seed: int) -> Study:
         Most cells to keep.
     seed
         Decides which.
+    outsiders
+        Doublets, and empty droplets, to make for each cell that is kept.
 
     Raises
     ------
@@ -110,7 +125,7 @@ def read_study(path: Path, *, max_cells: int, seed: int) -> Study:
     adata = whole[np.sort(chosen)].copy()
     labels, truth = np.unique(adata.obs["cell_type"].astype(str), return_inverse=True)
     ids, relations = _terms(adata.obs, labels)
-    return Study(
+    study = Study(
         name=path.stem,
         adata=adata,
         n_labelled=int(rows.size),
@@ -119,18 +134,66 @@ def read_study(path: Path, *, max_cells: int, seed: int) -> Study:
         cl_ids=ids,
         asked=what_to_ask(labels, ids, relations),
         truth=truth.astype(np.int64),
+        made=np.full(len(truth), ""),
     )
+    n_made = round(outsiders * adata.n_obs)
+    return with_outsiders(study, n=n_made, seed=seed) if n_made else study
+
+
+def with_outsiders(study: Study, *, n: int, seed: int) -> Study:
+    """Return a study with droplets after its cells that are no cell of any one type.
+
+    Parameters
+    ----------
+    study
+        Its cells.
+    n
+        Doublets, and empty droplets, to make.
+    seed
+        Decides which.
+    """
+    rng = np.random.default_rng([seed, 8])
+    adata, report = study.adata, _report(study.adata, study.counts)
+    values = sparse.csr_matrix(get_matrix(adata, report.layer))
+    base = report.log_base
+    linear = values if base is None else (values * np.log(base)).expm1()
+    parts = {
+        DOUBLET: doublets(linear, study.terms().tolist(), n=n, rng=rng),
+        EMPTY: empty_droplets(linear, n=n, rng=rng),
+    }
+    kinds = np.repeat(list(parts), [part.shape[0] for part in parts.values()])
+    new = sparse.vstack(list(parts.values()), format="csr", dtype=np.float32)
+    if base is not None:
+        new = new.log1p() / np.log(base)
+    names = [*adata.obs_names, *(f"{kind}{i}" for i, kind in enumerate(kinds))]
+    extended = ad.AnnData(
+        sparse.vstack([values, new], format="csr", dtype=np.float32),
+        obs=adata.obs.reindex(names),
+        var=adata.var,
+        uns=dict(adata.uns),
+    )
+    none = np.full(len(kinds), NO_LABEL)
+    return replace(
+        study,
+        adata=extended,
+        truth=np.concatenate([study.truth, none]),
+        made=np.concatenate([study.made, kinds]),
+    )
+
+
+def _report(adata: AnnData, counts: Counts) -> CountReport:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return check_counts(adata, counts=counts)
 
 
 def counts_of(adata: AnnData) -> Counts:
     """Return `"auto"`, or `"lognorm"` where the input check refuses the values as they are."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            check_counts(adata)
-        except ValueError:
-            check_counts(adata, counts="lognorm")
-            return "lognorm"
+    try:
+        _report(adata, "auto")
+    except ValueError:
+        _report(adata, "lognorm")
+        return "lognorm"
     return "auto"
 
 

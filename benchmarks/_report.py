@@ -1,124 +1,138 @@
-"""From rows of numbers to tables and a picture."""
+"""From the rows of the annotation benchmark to tables and pictures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from _confidence import COVERAGES
+from _page import bullets, share, table
+from _pictures import dots, lines, new_figure, save
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
     from matplotlib.axes import Axes
 
-NAMES = {"scmmgpt": "scmmgpt-tl", "logistic": "logistic regression", "markers": "marker scoring"}
-# Okabe and Ito: told apart by everyone.
-COLOURS = {"scmmgpt": "#0072B2", "logistic": "#E69F00", "markers": "#999999"}
+NAMES = {
+    "scmmgpt": "scmmgpt-tl",
+    "celltypist": "CellTypist",
+    "logistic": "logistic regression",
+    "knn": "kNN on PCA",
+    "scanvi": "scANVI",
+    "markers": "marker scoring",
+    "sentences": "MiniLM sentences",
+}
 CLOSED, WITH_ID = "closed", "closed, with id"
-CAPTION = "Macro-F1 with the labels given, and consistent answers without, by data set and method"
-START, END = "<!-- results: start -->", "<!-- results: end -->"
-
-
-def write_page(page: Path, results: pd.DataFrame, *, facts: Sequence[str], picture: str) -> None:
-    """Replace what stands between the markers of a page by the tables.
-
-    Parameters
-    ----------
-    page
-        Markdown file with the markers.
-    results
-        One row for each data set, method and setting.
-    facts
-        What was run, one line each.
-    picture
-        Path of the picture, from the page.
-
-    Raises
-    ------
-    ValueError
-        The page lacks the markers.
-    """
-    text = page.read_text(encoding="utf-8")
-    if START not in text or END not in text:
-        msg = f"{page} lacks the lines {START!r} and {END!r}."
-        raise ValueError(msg)
-    before, rest = text.split(START, 1)
-    after = rest.split(END, 1)[1]
-    body = "\n\n".join([*tables(results, facts=facts), f"![{CAPTION}]({picture})"])
-    page.write_text(f"{before}{START}\n\n{body}\n\n{END}{after}", encoding="utf-8")
-
-
-def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
-    """Return the parts of the page: facts, and one table a setting."""
-    return [
-        "\n".join(f"* {fact}" for fact in facts),
-        "### Closed: the data set's labels are given",
-        closed_table(results),
-        "### Open: no labels are given",
-        open_table(results),
-        "### Cost",
-        cost_table(results),
-    ]
-
-
-def closed_table(results: pd.DataFrame) -> str:
-    """One row a data set, accuracy and macro-F1 of each method."""
-    found = results[results["setting"] == CLOSED]
-    methods = [name for name in NAMES if name in set(found["method"])]
-    head = ["data set", "cells", "labels"]
-    head += [f"{NAMES[name]}: {what}" for name in methods for what in ("accuracy", "macro-F1")]
-    rows = []
-    for data_set, part in found.groupby("data_set", sort=True):
-        by_method = part.set_index("method")
-        first = by_method.iloc[0]
-        rows.append(
-            [data_set, _of(first), str(first["labels"])]
-            + [
-                _interval(by_method.loc[name], what) if name in by_method.index else ""
-                for name in methods
-                for what in ("accuracy", "macro_f1")
-            ]
-        )
-    for setting, title in ((CLOSED, "**mean**"), (WITH_ID, "**mean, labels with a CL id**")):
-        means = results[results["setting"] == setting].groupby("method")[["accuracy", "macro_f1"]]
-        mean = means.mean()
-        cells = [_bold(mean, n, w) for n in methods for w in ("accuracy", "macro_f1")]
-        rows.append([title, "", "", *cells])
-    return _markdown(head, rows)
-
-
 OPEN = {
     "accuracy": "same term",
     "macro_f1": "macro-F1",
+    "ontology_f1": "ontology F1",
     "consistent": "consistent",
     "consistent_f1": "macro-F1, consistent",
     "unknown": "unknown",
     "answered_consistent": "consistent of answered",
 }
+OUTSIDERS = {
+    "auroc_unknown": "AUROC of unknown",
+    "auroc_other": "of other types and cell lines",
+    "auroc_doublet": "of doublets",
+    "auroc_empty": "of empty droplets",
+}
+
+
+def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
+    """Return the parts of the page: facts, and one table a question."""
+    return [
+        bullets(facts),
+        "### Closed: the data set's labels are given",
+        "Macro-F1:",
+        closed_table(results, what="macro_f1"),
+        "Accuracy:",
+        closed_table(results, what="accuracy"),
+        "Mean macro-F1 by technology and tissue:",
+        place_table(results),
+        "### Open: no labels are given",
+        open_table(results),
+        "### Confidence",
+        confidence_table(results),
+        "### Cost",
+        cost_table(results),
+    ]
+
+
+def closed_table(results: pd.DataFrame, *, what: str) -> str:
+    """One row a data set, one column a method."""
+    found = results[results["setting"] == CLOSED]
+    methods = _methods(found)
+    rows = []
+    for data_set, part in found.groupby("data_set", sort=True):
+        by_method = part.set_index("method")
+        first = by_method.iloc[0]
+        cells = [
+            _interval(by_method.loc[name], what) if name in by_method.index else ""
+            for name in methods
+        ]
+        rows.append([str(data_set), _of(first), str(first["labels"]), *cells])
+    for setting, title in ((CLOSED, "**mean**"), (WITH_ID, "**mean, labels with a CL id**")):
+        mean = results[results["setting"] == setting].groupby("method")[what].mean()
+        rows.append([title, "", "", *(_bold(mean, name) for name in methods)])
+    return table(["data set", "cells", "labels", *(NAMES[name] for name in methods)], rows)
+
+
+def place_table(results: pd.DataFrame) -> str:
+    """One row a technology and a tissue, mean macro-F1 of each method."""
+    found = results[results["setting"] == CLOSED]
+    methods = _methods(found)
+    rows = []
+    for column in ("technology", "tissue"):
+        for name, part in found.groupby(column, sort=True):
+            mean = part.groupby("method")["macro_f1"].mean()
+            n = str(part["data_set"].nunique())
+            rows.append([str(name), n, *(share(mean.get(m, np.nan)) for m in methods)])
+    return table(["technology or tissue", "data sets", *(NAMES[m] for m in methods)], rows)
 
 
 def open_table(results: pd.DataFrame) -> str:
     """One row a data set, method and open setting."""
-    found = results[~results["setting"].isin([CLOSED, WITH_ID])]
+    found = _opened(results)
     rows = []
     for (data_set, method, setting), part in found.groupby(
         ["data_set", "method", "setting"], sort=False
     ):
-        rows.append([data_set, _way(method, setting), *_shares(part.iloc[0])])
+        rows.append([data_set, _way(method, setting), *_shares(part.iloc[0], OPEN)])
     for (method, setting), part in found.groupby(["method", "setting"], sort=False):
-        rows.append(["**mean**", _way(method, setting), *_shares(part[list(OPEN)].mean())])
-    return _markdown(["data set", "method", *OPEN.values()], rows)
+        rows.append(["**mean**", _way(method, setting), *_shares(part[list(OPEN)].mean(), OPEN)])
+    return table(["data set", "method", *OPEN.values()], rows)
+
+
+def confidence_table(results: pd.DataFrame) -> str:
+    """One row a method, means over data sets."""
+    wanted = ["calibration_error", "risk_area", "risk_0.8", *OUTSIDERS]
+    known = results.reindex(columns=[*results, *(set(wanted) - set(results))])
+    rows = []
+    for method in _methods(results):
+        own = known[known["method"] == method]
+        closed, opened = (own[own["setting"] == name] for name in (CLOSED, "open"))
+        cells = [
+            part[what].mean()
+            for what in ("calibration_error", "risk_area", "risk_0.8")
+            for part in (closed, opened)
+        ]
+        cells += [opened[what].mean() for what in OUTSIDERS]
+        rows.append([NAMES[method], *map(share, cells)])
+    head = ["method", "ECE, closed", "ECE, open", "area under risk-coverage, closed"]
+    head += ["the same, open", "risk at 80 % coverage, closed", "the same, open"]
+    return table([*head, *OUTSIDERS.values()], rows)
 
 
 def cost_table(results: pd.DataFrame) -> str:
     """One row a method: speed, memory, training."""
     runs = results[results["setting"] == CLOSED]
     rows = []
-    for method in (name for name in NAMES if name in set(runs["method"])):
+    for method in _methods(runs):
         own = runs[runs["method"] == method]
         speed, memory = own["cells_per_second"], own["peak_mib"]
         rows.append(
@@ -135,45 +149,49 @@ def cost_table(results: pd.DataFrame) -> str:
         "peak memory in MiB, median (highest)",
         "training for these data sets, s",
     ]
-    return _markdown(head, rows)
+    return table(head, rows)
 
 
-def draw_picture(results: pd.DataFrame, path: Path) -> None:
+def draw_scores(results: pd.DataFrame, paths: Sequence[Path]) -> None:
     """Draw macro-F1 with labels, and consistent answers without, one line a data set."""
     closed = results[results["setting"] == CLOSED]
     opened = results[results["setting"] == "open"]
     order = closed[closed["method"] == closed["method"].iloc[0]].sort_values("macro_f1")
     place = {name: i for i, name in enumerate(order["data_set"])}
-    figure = Figure(figsize=(9.5, 1.6 + 0.32 * len(place)), layout="constrained")
-    FigureCanvasAgg(figure)
+    per_line = 0.16 + 0.08 * len(_methods(closed))
+    figure = new_figure(9.5, 1.8 + per_line * len(place))
     left, right = figure.subplots(1, 2, sharey=True)
-    _dots(left, closed, place, what="macro_f1")
-    _dots(right, opened, place, what="consistent")
+    dots(left, closed, place=place, names=NAMES, what="macro_f1")
+    dots(right, opened, place=place, names=NAMES, what="consistent")
     left.set(xlabel="macro-F1, 95 % interval", title="closed: labels given")
     right.set(xlabel="share of cells, 95 % interval", title="open: same term, above or below")
-    left.set_yticks(range(len(place)), list(place))
-    left.set_ylim(-0.6, len(place) - 0.4)
-    handles, texts = left.get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=len(texts), frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    save(figure, paths)
 
 
-def _dots(ax: Axes, found: pd.DataFrame, place: Mapping[str, int], *, what: str) -> None:
-    methods = [name for name in NAMES if name in set(found["method"])]
-    for i, method in enumerate(methods):
-        own = found[(found["method"] == method) & found["data_set"].isin(list(place))]
-        # Side by side, so that no interval hides another.
-        y = own["data_set"].map(place).to_numpy() + 0.22 * ((len(methods) - 1) / 2 - i)
-        x = own[what].to_numpy()
-        ends = np.stack([x - own[f"{what}_low"], own[f"{what}_high"] - x]).clip(min=0)
-        ax.errorbar(
-            x, y, xerr=ends, fmt="o", ms=4, lw=1.2, color=COLOURS[method], label=NAMES[method]
-        )
-    ax.set_xlim(-0.02, 1.02)
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+def draw_confidence(results: pd.DataFrame, paths: Sequence[Path]) -> None:
+    """Draw the risk at each coverage, closed and open, mean over data sets."""
+    figure = new_figure(9.5, 4.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _draw_risk(left, results[results["setting"] == CLOSED], title="closed: labels given")
+    _draw_risk(right, results[results["setting"] == "open"], title="open: not consistent")
+    left.set_ylabel("share of wrong answers")
+    save(figure, paths)
+
+
+def _draw_risk(ax: Axes, found: pd.DataFrame, *, title: str) -> None:
+    columns = [f"risk_{coverage:.1f}" for coverage in COVERAGES]
+    mean = found.groupby("method")[columns].mean()
+    curves = {method: mean.loc[method].to_numpy() for method in mean.index}
+    lines(ax, COVERAGES, curves, names=NAMES)
+    ax.set(xlabel="share of cells answered, the most certain first", title=title, ylim=(0, 1))
+
+
+def _methods(found: pd.DataFrame) -> list[str]:
+    return [name for name in NAMES if name in set(found["method"])]
+
+
+def _opened(results: pd.DataFrame) -> pd.DataFrame:
+    return results[~results["setting"].isin([CLOSED, WITH_ID])]
 
 
 def _way(method: str, setting: str) -> str:
@@ -189,14 +207,9 @@ def _interval(row: pd.Series, what: str) -> str:
     return f"{row[what]:.3f} ({row[f'{what}_low']:.2f}–{row[f'{what}_high']:.2f})"
 
 
-def _bold(mean: pd.DataFrame, method: str, what: str) -> str:
-    return f"**{mean.loc[method, what]:.3f}**" if method in mean.index else ""
+def _bold(mean: pd.Series, method: str) -> str:
+    return f"**{mean[method]:.3f}**" if method in mean.index else ""
 
 
-def _shares(row: pd.Series) -> list[str]:
-    return ["" if np.isnan(row[what]) else f"{row[what]:.3f}" for what in OPEN]
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _shares(row: pd.Series, columns: Sequence[str]) -> list[str]:
+    return [share(row[what]) for what in columns]

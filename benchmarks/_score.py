@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _confidence import score_certainty, score_open
 
-from scmmgpt_tl.metrics import (
-    accuracy,
-    bootstrap_interval,
-    consistent,
-    expected_calibration_error,
-    macro_f1,
-)
+from scmmgpt_tl.metrics import accuracy, bootstrap_interval, consistent, macro_f1, ontology_f1
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from _data import Study
     from _methods import Answers
     from numpy.typing import ArrayLike, NDArray
 
+CLOSED, WITH_ID = "closed", "closed, with id"
 NO_ANSWER = -1
 Row = dict[str, Any]
 
 
-def score_study(study: Study, answers: Answers, *, seed: int) -> list[Row]:
+def score_study(
+    study: Study, answers: Answers, *, seed: int, covered: Collection[str] = ()
+) -> list[Row]:
     """Score the answers of one method on one study, one row a setting.
 
     Parameters
@@ -34,6 +34,8 @@ def score_study(study: Study, answers: Answers, *, seed: int) -> list[Row]:
         Of the method.
     seed
         Of the bootstrap.
+    covered
+        Cell Ontology ids of what can be answered: cells of other types should be unknown.
 
     Returns
     -------
@@ -44,8 +46,7 @@ def score_study(study: Study, answers: Answers, *, seed: int) -> list[Row]:
     if any(study.cl_ids):
         rows.append(_closed(study, answers, only_with_id=True, seed=seed))
         rows += [
-            {"setting": name} | _open(study, ids, seed=seed)
-            for name, ids in answers.open_ids.items()
+            _open(study, answers, name, seed=seed, covered=covered) for name in answers.open_ids
         ]
     return rows
 
@@ -69,34 +70,43 @@ def closed_answers(answers: Answers, allowed: NDArray[np.bool_]) -> NDArray[np.i
 def _closed(study: Study, answers: Answers, *, only_with_id: bool, seed: int) -> Row:
     has_id = np.array([bool(key) for key in study.cl_ids])
     allowed = has_id if only_with_id else np.ones_like(has_id)
-    cells = allowed[study.truth]
+    # Droplets that were made have no label to be right about.
+    cells = allowed[study.truth] & (study.truth >= 0)
     truth, best = study.truth[cells], closed_answers(answers, allowed)[cells]
     row = {
-        "setting": "closed, with id" if only_with_id else "closed",
+        "setting": WITH_ID if only_with_id else CLOSED,
         "labels": int(allowed.sum()),
         "unknown": float((best == NO_ANSWER).mean()),
     }
-    if answers.stated is not None and not only_with_id:
-        row["calibration_error"] = expected_calibration_error(answers.stated, truth == best)
+    if CLOSED in answers.certainty and not only_with_id:
+        certainty = answers.certainty[CLOSED][cells]
+        row |= score_certainty(certainty, truth == best, is_chance=answers.states_chances)
     return row | _scores(truth, best, seed=seed)
 
 
-def _open(study: Study, ids: NDArray[np.str_], *, seed: int) -> Row:
-    truth = np.array(study.cl_ids)[study.truth]
+def _open(
+    study: Study, answers: Answers, setting: str, *, seed: int, covered: Collection[str]
+) -> Row:
+    truth = study.terms()
     cells = truth != ""
-    truth, given = truth[cells], ids[cells]
+    truth, given = truth[cells], answers.open_ids[setting][cells]
     fits, answered = consistent(truth, given), given != ""
     loosely = _scores(truth, np.where(fits, truth, given), seed=seed)
-    return {
+    row = {
+        "setting": setting,
         "labels": len(set(truth)),
         **_scores(truth, given, seed=seed),
         "consistent": loosely["accuracy"],
         "consistent_low": loosely["accuracy_low"],
         "consistent_high": loosely["accuracy_high"],
         "consistent_f1": loosely["macro_f1"],
+        "ontology_f1": ontology_f1(truth, given),
         "unknown": float(1 - answered.mean()),
         "answered_consistent": float(fits[answered].mean()) if answered.any() else np.nan,
     }
+    if setting in answers.certainty:
+        row |= score_open(study, answers, setting=setting, covered=covered)
+    return row
 
 
 def _scores(truth: ArrayLike, given: ArrayLike, *, seed: int) -> Row:

@@ -18,6 +18,9 @@ import numpy as np
 if TYPE_CHECKING:
     from _methods import Answers, Setup
 
+PLAIN = ("closed", "refused", "seconds", "states_chances", "training_seconds")
+BY_SETTING = ("open_ids", "certainty")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -29,7 +32,7 @@ class Job:
         Key of `_methods.METHODS`.
     study
         File of the data set.
-    max_cells, seed
+    max_cells, seed, outsiders
         As in `_data.read_study`.
     setup
         As `_methods.Setup`.
@@ -39,6 +42,7 @@ class Job:
     study: Path
     max_cells: int
     seed: int
+    outsiders: float
     setup: Setup
 
 
@@ -84,41 +88,42 @@ def main(path: Path) -> None:
     from _methods import METHODS, Setup
 
     raw = json.loads(path.read_text(encoding="utf-8"))
-    given = raw["setup"]
-    setup = Setup(
-        model=Path(given["model"]) if given["model"] else None,
-        training=Path(given["training"]),
-        markers=Path(given["markers"]),
-        n_genes=given["n_genes"],
-        max_iter=given["max_iter"],
+    paths = {"model", "training", "markers", "sentences"}
+    setup = Setup(**{key: Path(v) if key in paths and v else v for key, v in raw["setup"].items()})
+    study = read_study(
+        Path(raw["study"]),
+        max_cells=raw["max_cells"],
+        seed=raw["seed"],
+        outsiders=raw["outsiders"],
     )
-    study = read_study(Path(raw["study"]), max_cells=raw["max_cells"], seed=raw["seed"])
     answers = METHODS[raw["method"]](study, setup)
     np.savez(path.with_suffix(".npz"), **_pack(answers), peak=peak_mib())
 
 
 def _pack(answers: Answers) -> dict[str, Any]:
-    plain = {
-        name: getattr(answers, name)
-        for name in ("closed", "refused", "seconds", "training_seconds")
+    plain = {name: getattr(answers, name) for name in PLAIN}
+    by_setting = {
+        f"{field}.{name}": values
+        for field in BY_SETTING
+        for name, values in getattr(answers, field).items()
     }
-    stated = {} if answers.stated is None else {"stated": answers.stated}
-    return plain | stated | {f"ids.{name}": ids for name, ids in answers.open_ids.items()}
+    return plain | by_setting
 
 
 def _load(path: Path) -> tuple[Answers, float]:
     from _methods import Answers
 
     with np.load(path) as file:
-        answers = Answers(
-            closed=file["closed"],
-            refused=file["refused"],
-            seconds=float(file["seconds"]),
-            open_ids={k.removeprefix("ids."): file[k] for k in file.files if k.startswith("ids.")},
-            stated=file["stated"] if "stated" in file.files else None,
-            training_seconds=float(file["training_seconds"]),
-        )
-        return answers, float(file["peak"])
+        plain = {name: file[name] if file[name].ndim else file[name].item() for name in PLAIN}
+        by_setting = {
+            field: {
+                key.removeprefix(f"{field}."): file[key]
+                for key in file.files
+                if key.startswith(f"{field}.")
+            }
+            for field in BY_SETTING
+        }
+        return Answers(**plain, **by_setting), float(file["peak"])
 
 
 if __name__ == "__main__":

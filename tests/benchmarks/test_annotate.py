@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import annotate
 import numpy as np
 import pandas as pd
 import pytest
+from _data import Study
 from _material import Training
 from _methods import Answers
-from _report import END, START, write_page
+from _page import markers, write_section
 from _score import score_study
 
 from scmmgpt_tl.model.genes import GeneTable
@@ -22,8 +21,17 @@ TYPES = {"T": ("T cell", T_CELL), "B": ("B cell", B_CELL), "mono": ("odd cell", 
 @pytest.fixture
 def rows() -> dict[str, dict]:
     """Scores of a study of four cells: one has no term, one is refused."""
-    study = SimpleNamespace(
-        labels=("B", "T", "odd"), cl_ids=(B_CELL, T_CELL, ""), truth=np.array([0, 1, 1, 2])
+    ids, labels = (B_CELL, T_CELL, ""), ("B", "T", "odd")
+    study = Study(
+        name="four",
+        adata=None,
+        n_labelled=4,
+        counts="auto",
+        labels=labels,
+        cl_ids=ids,
+        asked=labels,
+        truth=np.array([0, 1, 1, 2]),
+        made=np.full(4, ""),
     )
     answers = Answers(
         closed=np.array([[3, 2, 1], [1, 2, 3], [1, 3, 2], [1, 2, 3]], dtype=float),
@@ -70,7 +78,7 @@ def folder(counts_adata, tiny_bundle, tmp_path):
         tmp_path / "out" / "training_cells"
     )
     (tmp_path / "docs").mkdir()
-    page = f"before\n{START}\nold\n{END}\nafter\n"
+    page = "before\n{}\nold\n{}\nafter\n".format(*markers("annotate"))
     (tmp_path / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
     return tmp_path
 
@@ -94,7 +102,8 @@ def test_methods_run_and_leave_table_page_and_picture(folder, tiny_bundle, capsy
     assert page.endswith("after\n")
     assert "| tiny_study | 60 | 3 |" in page
     assert "old" not in page
-    assert (folder / "docs" / annotate.PICTURE).stat().st_size > 10_000
+    for name in (annotate.SCORES, annotate.CONFIDENCE):
+        assert (folder / "docs" / "_static" / name).stat().st_size > 10_000
     assert "macro-F1" in capsys.readouterr().out
 
 
@@ -107,5 +116,5 @@ def test_a_page_without_its_markers_is_left_alone(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="lacks the lines"):
-        write_page(page, pd.DataFrame(), facts=[], picture="")
+        write_section(page, "annotate", ["new"])
     assert page.read_text(encoding="utf-8") == "mine"

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from _baselines import Markers, fit_logistic, log_cp10k, score_markers, share_out
 from _data import Query
+from _logistic import fit_logistic
+from _markers import Markers, score_markers
 from _material import Training, per_ten_thousand
+from _panel import log_cp10k, share_out
 from scipy.sparse import csr_matrix
 from scipy.stats import linregress
 

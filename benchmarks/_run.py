@@ -1,0 +1,147 @@
+"""What every benchmark asks for on its command line, and says of its run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _page import write_section
+
+import scmmgpt_tl as scmm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+STATIC = Path("_static")
+
+
+def base_parser(doc: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that all benchmarks share.
+
+    Parameters
+    ----------
+    doc
+        Docstring of the script.
+    """
+    data = Path(os.environ.get("SCMM_BENCH_DATA", SHARED / "data"))
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    add = parser.add_argument
+    add("--data", type=Path, default=data / "dev", help="folder of labelled .h5ad files")
+    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
+    add("--model", type=Path, help="bundle folder; by default the model that ships")
+    add("--only", nargs="+", metavar="NAME", help="data sets to run, by the start of their name")
+    add("--max-cells", type=int, default=2000, help="most cells of a data set")
+    add("--seed", type=int, default=0)
+    add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
+    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    return parser
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options of baselines that train on the model's own sources."""
+    add = parser.add_argument
+    add(
+        "--config",
+        type=Path,
+        default=ROOT / "benchmarks" / "training" / "default.yaml",
+        help="training run that the model comes from; the baselines train on its sources",
+    )
+    add("--cells-per-type", type=int, default=60, help="training cells, in the mean over types")
+    add("--reuse", action="store_true", help="use training cells that were drawn before")
+
+
+def add_markers(parser: argparse.ArgumentParser) -> None:
+    """Add the option of baselines that score marker genes."""
+    default = SHARED / "assets" / "cell_type_markers.csv.gz"
+    parser.add_argument("--markers", type=Path, default=default, help="table of marker genes")
+
+
+def add_sentences(parser: argparse.ArgumentParser) -> None:
+    """Add the option of baselines that compare sentences."""
+    parser.add_argument(
+        "--sentences",
+        type=Path,
+        default=ROOT / "build" / "sources" / "minilm",
+        help="folder of the sentence encoder that training/sources.py fetched",
+    )
+
+
+def data_sets(given: argparse.Namespace) -> list[Path]:
+    """Return the files to run on, or leave where there are none."""
+    paths = sorted(path for path in given.data.glob("*.h5ad") if _wanted(path.stem, given.only))
+    if not paths:
+        sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
+    given.out.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
+def bundle_folder(model: Path | None) -> Path:
+    """Folder of a bundle, by default of the one that ships."""
+    return model or Path(scmm.__file__).parent / "models" / "default"
+
+
+def describe_run(given: argparse.Namespace, packages: Sequence[str] = ()) -> list[str]:
+    """Say what was run, on what, with which seed.
+
+    Parameters
+    ----------
+    given
+        Command line.
+    packages
+        Distributions that the baselines use.
+    """
+    config = json.loads((bundle_folder(given.model) / "config.json").read_text(encoding="utf-8"))
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    model = f"{config['name']}, revision {config['revision']}"
+    cells = f"at most {given.max_cells:,} of each data set, chosen with seed {given.seed}"
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
+    facts = [
+        f"Model: {model}; scmmgpt-tl {version('scmmgpt-tl')}.",
+        f"Cells: {cells}; those that the data set calls unknown are left out.",
+        f"Machine: {machine}; Python {platform.python_version()}, torch {version('torch')}.",
+    ]
+    used = ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(packages))
+    return [*facts, f"Baselines: {used}."] if used else facts
+
+
+def save_rows(results: pd.DataFrame, given: argparse.Namespace, *, name: str) -> None:
+    """Write the rows of a benchmark."""
+    results.to_csv(given.out / f"{name}.csv", index=False, float_format="%.6g")
+
+
+def save_parts(parts: Sequence[str], given: argparse.Namespace, *, name: str) -> None:
+    """Write the tables of a benchmark, into the documentation unless told otherwise, and print them.
+
+    Parameters
+    ----------
+    parts
+        Paragraphs, tables and pictures.
+    given
+        Command line.
+    name
+        Of the benchmark.
+    """
+    text = "\n\n".join(parts)
+    (given.out / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    if not given.no_docs:
+        write_section(given.docs / "benchmarks.md", name, parts)
+    print(f"\n{text}\n\nWrote {given.out / f'{name}.csv'}")
+
+
+def picture_folders(given: argparse.Namespace) -> list[Path]:
+    """Return the folders that pictures are written to."""
+    return [given.out] if given.no_docs else [given.out, given.docs / STATIC]
+
+
+def _wanted(name: str, only: Sequence[str] | None) -> bool:
+    return only is None or name.startswith(tuple(only))

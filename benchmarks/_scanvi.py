@@ -1,0 +1,153 @@
+"""scANVI: a reference model of the training cells, to which a query is mapped."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from _panel import read_panel
+from anndata import AnnData
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from _data import Query
+    from _material import Training
+    from numpy.typing import NDArray
+
+UNLABELLED = "unlabelled"
+# As the scArches tutorial of scvi-tools has it, so that a query can be mapped.
+REFERENCE = {
+    "use_layer_norm": "both",
+    "use_batch_norm": "none",
+    "encode_covariates": True,
+    "dropout_rate": 0.2,
+    "n_layers": 2,
+}
+PER_LABEL = 100
+# Values that are no counts are brought to this depth.
+DEPTH = 3000
+
+
+@dataclass(frozen=True)
+class Scanvi:
+    """A reference model over the genes of one query.
+
+    Parameters
+    ----------
+    columns
+        Genes it reads.
+    model
+        The `scvi.model.SCANVI`.
+    epochs
+        Most epochs of the mapping.
+    seed
+        Of the mapping.
+    types
+        Cell Ontology ids of its classes.
+    """
+
+    columns: NDArray[np.int64]
+    model: Any
+    epochs: int
+    seed: int
+    types: tuple[str, ...]
+
+    def probabilities(self, query: Query) -> NDArray[np.float64]:
+        """Probability of each type in each cell, (cells, types), after mapping these cells."""
+        import scvi
+
+        adata = _adata(whole_numbers(query.counts)[:, self.columns], self.columns, batch="query")
+        adata.obs["term"] = UNLABELLED
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _seed(self.seed)
+            mapped = scvi.model.SCANVI.load_query_data(adata, self.model)
+            mapped.train(max_epochs=self.epochs, plan_kwargs={"weight_decay": 0.0}, **_quiet())
+            found = mapped.predict(soft=True)
+        return found[list(self.types)].to_numpy(dtype=np.float64)
+
+
+def fit_scanvi(
+    training: Training, measured: NDArray[np.bool_], *, max_genes: int, epochs: int, seed: int
+) -> Scanvi:
+    """Train scVI and then scANVI on the genes that the query measured too.
+
+    Parameters
+    ----------
+    training
+        Cells drawn from the model's own training source.
+    measured
+        Genes that the query measured, (genes,).
+    max_genes
+        Most genes to read, see :func:`_panel.read_panel`.
+    epochs
+        Most epochs of scVI; scANVI and the mapping of a query get as many.
+    seed
+        Of the training.
+    """
+    import scvi
+
+    panel = read_panel(training, measured, max_genes=max_genes)
+    counts = counts_again(training.expression)[panel.rows][:, panel.columns]
+    adata = _adata(counts, panel.columns, batch="reference")
+    adata.obs["term"] = np.array(training.types)[panel.term]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _seed(seed)
+        scvi.model.SCVI.setup_anndata(adata, batch_key="batch", labels_key="term")
+        first = scvi.model.SCVI(adata, **REFERENCE)
+        first.train(max_epochs=epochs, **_quiet())
+        model = scvi.model.SCANVI.from_scvi_model(first, unlabeled_category=UNLABELLED)
+        model.train(max_epochs=epochs, n_samples_per_label=PER_LABEL, **_quiet())
+    return Scanvi(panel.columns, model, epochs, seed, tuple(sorted(set(adata.obs["term"]))))
+
+
+def counts_again(per_ten_thousand: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the counts that drawn cells had before they were scaled.
+
+    The weakest gene of a cell was, all but always, counted once: it says what one count became.
+
+    Parameters
+    ----------
+    per_ten_thousand
+        Expression per ten thousand, (cells, genes).
+    """
+    scaled = per_ten_thousand.tocsr(copy=True)
+    sizes = np.diff(scaled.indptr)
+    smallest = np.ones(len(sizes))
+    filled = sizes > 0
+    smallest[filled] = np.minimum.reduceat(scaled.data, scaled.indptr[:-1][filled])
+    scaled.data = np.rint(scaled.data / np.repeat(smallest, sizes)).astype(np.float32)
+    return scaled
+
+
+def whole_numbers(values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return counts as they are, and rows of other linear values as counts of one depth."""
+    if (values.data == np.rint(values.data)).all():
+        return values
+    total = np.asarray(values.sum(axis=1)).ravel()
+    factor = np.divide(DEPTH, total, out=np.zeros_like(total), where=total > 0)
+    scaled = (sparse.diags(factor) @ values).tocsr()
+    scaled.data = np.rint(scaled.data).astype(np.float32)
+    scaled.eliminate_zeros()
+    return scaled
+
+
+def _adata(counts: sparse.csr_matrix, columns: NDArray[np.int64], *, batch: str) -> AnnData:
+    adata = AnnData(counts.tocsr().astype(np.float32))
+    adata.obs_names = [f"{batch}{i}" for i in range(adata.n_obs)]
+    adata.var_names = [f"gene{i}" for i in columns]
+    adata.obs["batch"] = batch
+    return adata
+
+
+def _quiet() -> dict[str, Any]:
+    return {"accelerator": "cpu", "enable_progress_bar": False, "logger": False}
+
+
+def _seed(seed: int) -> None:
+    import lightning
+
+    lightning.seed_everything(seed, verbose=False)
