@@ -75,6 +75,12 @@ class Study:
         """Cell Ontology id of each cell, `""` where it has none, (cells,)."""
         return np.array([*self.cl_ids, ""])[self.truth]
 
+    def of(self, rows: NDArray[np.int64]) -> Study:
+        """Return the study with some of its cells only, all labels as they are."""
+        return replace(
+            self, adata=self.adata[rows].copy(), truth=self.truth[rows], made=self.made[rows]
+        )
+
 
 @dataclass(frozen=True)
 class Query:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _panel import read_panel
+from _scvi import TRAINING, open_scvi
 from anndata import AnnData
 from scipy import sparse
 
@@ -56,15 +57,13 @@ class Scanvi:
 
     def probabilities(self, query: Query) -> NDArray[np.float64]:
         """Probability of each type in each cell, (cells, types), after mapping these cells."""
-        import scvi
-
+        scvi = open_scvi(self.seed)
         adata = _adata(whole_numbers(query.counts)[:, self.columns], self.columns, batch="query")
         adata.obs["term"] = UNLABELLED
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _seed(self.seed)
             mapped = scvi.model.SCANVI.load_query_data(adata, self.model)
-            mapped.train(max_epochs=self.epochs, plan_kwargs={"weight_decay": 0.0}, **_quiet())
+            mapped.train(max_epochs=self.epochs, plan_kwargs={"weight_decay": 0.0}, **TRAINING)
             found = mapped.predict(soft=True)
         return found[list(self.types)].to_numpy(dtype=np.float64)
 
@@ -87,20 +86,18 @@ def fit_scanvi(
     seed
         Of the training.
     """
-    import scvi
-
+    scvi = open_scvi(seed)
     panel = read_panel(training, measured, max_genes=max_genes)
     counts = counts_again(training.expression)[panel.rows][:, panel.columns]
     adata = _adata(counts, panel.columns, batch="reference")
     adata.obs["term"] = np.array(training.types)[panel.term]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _seed(seed)
         scvi.model.SCVI.setup_anndata(adata, batch_key="batch", labels_key="term")
         first = scvi.model.SCVI(adata, **REFERENCE)
-        first.train(max_epochs=epochs, **_quiet())
+        first.train(max_epochs=epochs, **TRAINING)
         model = scvi.model.SCANVI.from_scvi_model(first, unlabeled_category=UNLABELLED)
-        model.train(max_epochs=epochs, n_samples_per_label=PER_LABEL, **_quiet())
+        model.train(max_epochs=epochs, n_samples_per_label=PER_LABEL, **TRAINING)
     return Scanvi(panel.columns, model, epochs, seed, tuple(sorted(set(adata.obs["term"]))))
 
 
@@ -141,13 +138,3 @@ def _adata(counts: sparse.csr_matrix, columns: NDArray[np.int64], *, batch: str)
     adata.var_names = [f"gene{i}" for i in columns]
     adata.obs["batch"] = batch
     return adata
-
-
-def _quiet() -> dict[str, Any]:
-    return {"accelerator": "cpu", "enable_progress_bar": False, "logger": False}
-
-
-def _seed(seed: int) -> None:
-    import lightning
-
-    lightning.seed_everything(seed, verbose=False)
