@@ -50,7 +50,7 @@ class Setup:
     max_iter
         Most iterations of the regressions.
     epochs
-        Most epochs of scANVI, and of each step before and after it.
+        Epochs of scVI before scANVI, and of the mapping after it.
     seed
         Of baselines that draw.
     """

@@ -47,18 +47,18 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
     """Return the parts of the page: facts, and one table a question."""
     return [
         bullets(facts),
-        "### Closed: the data set's labels are given",
+        "#### Closed: the data set's labels are given",
         "Macro-F1:",
         closed_table(results, what="macro_f1"),
         "Accuracy:",
         closed_table(results, what="accuracy"),
         "Mean macro-F1 by technology and tissue:",
         place_table(results),
-        "### Open: no labels are given",
+        "#### Open: no labels are given",
         open_table(results),
-        "### Confidence",
+        "#### Confidence",
         confidence_table(results),
-        "### Cost",
+        "#### Cost",
         cost_table(results),
     ]
 

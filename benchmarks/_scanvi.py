@@ -82,7 +82,7 @@ def fit_scanvi(
     max_genes
         Most genes to read, see :func:`_panel.read_panel`.
     epochs
-        Most epochs of scVI; scANVI and the mapping of a query get as many.
+        Most epochs of scVI; the mapping of a query gets as many, scANVI fewer.
     seed
         Of the training.
     """
@@ -97,8 +97,13 @@ def fit_scanvi(
         first = scvi.model.SCVI(adata, **REFERENCE)
         first.train(max_epochs=epochs, **TRAINING)
         model = scvi.model.SCANVI.from_scvi_model(first, unlabeled_category=UNLABELLED)
-        model.train(max_epochs=epochs, n_samples_per_label=PER_LABEL, **TRAINING)
+        model.train(max_epochs=refining_epochs(epochs), n_samples_per_label=PER_LABEL, **TRAINING)
     return Scanvi(panel.columns, model, epochs, seed, tuple(sorted(set(adata.obs["term"]))))
+
+
+def refining_epochs(epochs: int) -> int:
+    """Epochs of scANVI after those of scVI, as scvi-tools chooses them by default."""
+    return min(10, max(2, round(epochs / 3)))
 
 
 def counts_again(per_ten_thousand: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -86,7 +86,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     add("--n-genes", type=int, default=2000, help="most genes of the trained baselines")
     add("--max-iter", type=int, default=200, help="most iterations of the regressions")
-    add("--epochs", type=int, default=40, help="most epochs of each step of scANVI")
+    add("--epochs", type=int, default=20, help="epochs of scVI before scANVI, and of mapping")
     add(
         "--outsiders",
         type=float,
@@ -154,7 +154,7 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
         n = Training.load(given.out / "training_cells").expression.shape[0]
         facts.append(
             f"Trained baselines: {n:,} training cells, at most {given.n_genes:,} genes; regressions "
-            f"{given.max_iter} iterations, scANVI {given.epochs} epochs in each of its steps."
+            f"{given.max_iter} iterations, scVI before scANVI {given.epochs} epochs."
         )
     folders = picture_folders(given)
     draw_scores(results, [folder / SCORES for folder in folders])

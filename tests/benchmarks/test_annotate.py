@@ -9,13 +9,12 @@ import pytest
 from _data import Study
 from _material import Training
 from _methods import Answers
-from _page import markers, write_section
+from _page import write_section
 from _score import score_study
 
 from scmmgpt_tl.model.genes import GeneTable
 
 T_CELL, CD4, B_CELL = "CL:0000084", "CL:0000624", "CL:0000236"
-TYPES = {"T": ("T cell", T_CELL), "B": ("B cell", B_CELL), "mono": ("odd cell", "")}
 
 
 @pytest.fixture
@@ -64,46 +63,46 @@ def test_open_tells_the_same_term_from_a_consistent_one(rows):
 
 
 @pytest.fixture
-def folder(counts_adata, tiny_bundle, tmp_path):
-    """A data set, training cells, and a page to write into."""
-    obs = counts_adata.obs
-    obs["cell_type"] = [TYPES[name][0] for name in obs["cluster"]]
-    obs["cell_type_id"] = [TYPES[name][1] for name in obs["cluster"]]
-    obs["cl_relation"] = np.where(obs["cell_type_id"] == "", "none", "exact")
-    (tmp_path / "data").mkdir()
-    counts_adata.write_h5ad(tmp_path / "data" / "tiny_study.h5ad")
+def training(counts_adata, tiny_bundle, bench_folder):
+    """Training cells of two types, which are cells of the data set."""
     genes = GeneTable.read(tiny_bundle / "genes.tsv")
     cells = counts_adata[:40, list(genes.symbols)].X
     Training(cells, np.repeat([0, 1], 20), (T_CELL, B_CELL), genes).save(
-        tmp_path / "out" / "training_cells"
+        bench_folder / "out" / "training_cells"
     )
-    (tmp_path / "docs").mkdir()
-    page = "before\n{}\nold\n{}\nafter\n".format(*markers("annotate"))
-    (tmp_path / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
-    return tmp_path
+    return bench_folder
 
 
-def test_methods_run_and_leave_table_page_and_picture(folder, tiny_bundle, capsys):
-    given = {"data": "data", "out": "out", "docs": "docs"}
-    options = [part for key, name in given.items() for part in (f"--{key}", str(folder / name))]
+def test_methods_run_and_leave_table_page_and_pictures(training, options, sentences_folder, capsys):
+    methods = ["scmmgpt", "celltypist", "knn", "sentences"]
     annotate.main(
-        [*options, "--model", str(tiny_bundle), "--reuse", "--methods", "scmmgpt", "logistic"]
+        [*options, "--sentences", str(sentences_folder), "--reuse", "--methods", *methods]
     )
-    found = pd.read_csv(folder / "out" / "annotate.csv")
+    found = pd.read_csv(training / "out" / "annotate.csv")
     by_way = found.set_index(["method", "setting"])
-    # Two of three labels have a term, and the regression was trained on these very cells.
-    assert by_way.loc[("logistic", "closed"), "accuracy"] == pytest.approx(2 / 3)
-    assert by_way.loc[("logistic", "open"), "accuracy"] == 1
+    for method in ("celltypist", "knn"):
+        # Two of three labels have a term, and the baselines were trained on these very cells.
+        assert by_way.loc[(method, "closed"), "accuracy"] == pytest.approx(2 / 3)
+        assert by_way.loc[(method, "open"), "ontology_f1"] == 1
     assert {"closed", "closed, with id", "open", "deepest"} == set(by_way.loc["scmmgpt"].index)
     assert (found["peak_mib"] > 50).all()
     assert (found["cells_per_second"] > 0).all()
-    page = (folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    opened = found[found["setting"] == "open"].set_index("method")
+    assert opened["auroc_empty"].between(0, 1).all()
+    assert opened["calibration_error"].isna().to_dict() == {
+        "scmmgpt": False,
+        "celltypist": False,
+        "knn": False,
+        "sentences": True,
+    }
+    page = (training / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert page.startswith("before\n")
     assert page.endswith("after\n")
     assert "| tiny_study | 60 | 3 |" in page
-    assert "old" not in page
+    assert "old annotate" not in page
+    assert "old retrieval" in page
     for name in (annotate.SCORES, annotate.CONFIDENCE):
-        assert (folder / "docs" / "_static" / name).stat().st_size > 10_000
+        assert (training / "docs" / "_static" / name).stat().st_size > 10_000
     assert "macro-F1" in capsys.readouterr().out
 
 

@@ -7,7 +7,9 @@ from _data import Query
 from _logistic import fit_logistic
 from _markers import Markers, score_markers
 from _material import Training, per_ten_thousand
-from _panel import log_cp10k, share_out
+from _nearest import fit_nearest
+from _panel import log_cp10k, share_out, types_below
+from _scanvi import DEPTH, counts_again, whole_numbers
 from scipy.sparse import csr_matrix
 from scipy.stats import linregress
 
@@ -61,6 +63,55 @@ def test_logistic_regression_finds_the_type_and_ignores_types_it_never_saw(count
     assert len(fitted.columns) == 25
     assert set(range(20)) <= set(fitted.columns)
     assert np.array_equal(fitted.probabilities(query).argmax(1), np.repeat([1, 0], 30))
+
+
+def fit_any(method, cells, measured):
+    match method:
+        case "celltypist":
+            from _celltypist import fit_celltypist
+
+            return fit_celltypist(cells, measured, max_genes=25, max_iter=50)
+        case "scanvi":
+            from _scanvi import fit_scanvi
+
+            return fit_scanvi(cells, measured, max_genes=25, epochs=15, seed=0)
+        case _:
+            return fit_nearest(cells, measured, max_genes=25, seed=0)
+
+
+@pytest.mark.parametrize("method", ["celltypist", "knn", "scanvi"])
+def test_baselines_find_the_type(method, counts, query):
+    if method == "scanvi":
+        pytest.importorskip("scvi")
+    fitted = fit_any(method, training(counts), query.measured)
+    p = fitted.probabilities(query)
+    assert p.shape == (60, 2)
+    assert ((p >= 0) & (p <= 1)).all()
+    truth = np.repeat([CD4, B_CELL], 30)
+    assert (np.array(fitted.types)[p.argmax(1)] == truth).mean() > 0.9
+
+
+def test_with_labels_given_only_their_training_cells_vote(counts, query):
+    fitted = fit_nearest(training(counts), query.measured, max_genes=25, seed=0)
+    below = types_below(fitted.types, [T_CELL, ""])
+    assert below == {CD4}
+    assert fitted.among(below).types == (CD4,)
+    assert (fitted.among(below).probabilities(query) == 1).all()
+
+
+def test_drawn_cells_get_their_counts_back(counts):
+    counts[0] = 0
+    counts.eliminate_zeros()
+    total = np.maximum(np.asarray(counts.sum(axis=1)), 1)
+    scaled = csr_matrix(counts.multiply(1e4 / total), dtype=np.float32)
+    np.testing.assert_array_equal(counts_again(scaled).toarray(), counts.toarray())
+
+
+def test_values_that_are_no_counts_become_some():
+    counts = csr_matrix([[2.0, 0, 4]])
+    assert whole_numbers(counts) is counts
+    found = whole_numbers(csr_matrix([[0.5, 0, 1.0]])).toarray()
+    np.testing.assert_array_equal(found, [[DEPTH / 3, 0, DEPTH * 2 / 3]])
 
 
 def test_training_cells_survive_the_disk_and_another_gene_table(counts, tmp_path):

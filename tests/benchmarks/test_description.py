@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import description
+import pandas as pd
+import pytest
+from _likeness import bleu, rouge
+from _statements import read_statements
+
+from scmmgpt_tl import ontology
+
+T_CELL, CD4 = "CL:0000084", "CL:0000624"
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "true", "false", "contradicting"),
+    [
+        pytest.param("These are T cells.", True, True, (), (), id="type"),
+        pytest.param("These are lymphocytes.", False, True, (), (), id="above"),
+        pytest.param("These are cells.", False, False, (), (), id="trivial"),
+        pytest.param("Lymphocytes, maybe B cells.", False, True, ("b cell",), ("b cell",), id="no"),
+        pytest.param(
+            "T cells: cytotoxic T cells.", True, True, ("cytotoxic t cell",), (), id="fine"
+        ),
+    ],
+)
+def test_statements_are_held_against_the_ontology(text, named, true, false, contradicting):
+    found = read_statements(text, T_CELL)
+    assert (found.names_type, found.names_true) == (named, true)
+    assert (found.false, found.contradicting) == (false, contradicting)
+
+
+@pytest.mark.parametrize("term", ["CL:0000624", "CL:0000860", "CL:0000182", "CL:0002357"])
+def test_what_the_ontology_says_of_a_type_is_true(term):
+    cl = ontology.load()
+    assert description.judge(f"{cl.name(term)}: {cl.definition(term)}", term)["true"]
+
+
+def test_a_template_says_what_the_label_is():
+    assert description.fill_template("T cell", T_CELL).startswith("T cell: A type of lymphocyte")
+    assert description.fill_template("unknown", "") == "These cells are unknown."
+
+
+def test_likeness_is_one_for_the_same_text_and_less_for_another():
+    texts = ["a cell of the blood that eats", "a cell that sleeps all day long"]
+    same, other = bleu(texts, texts), bleu(texts, texts[::-1])
+    assert same == {"bleu_2": pytest.approx(1), "bleu_4": pytest.approx(1)}
+    assert 0 <= other["bleu_4"] < other["bleu_2"] < 1
+    assert set(rouge(texts, texts).values()) == {1.0}
+    # Of "the cat" and "the dog sat": one word of two, and of three.
+    assert rouge(["the cat"], ["the dog sat"])["rouge_1"] == pytest.approx(2 * 1 / (2 + 3))
+
+
+def test_descriptions_run(options, bench_folder, sentences_folder):
+    description.main([*options, "--sentences", str(sentences_folder)])
+    found = pd.read_csv(bench_folder / "out" / "description.csv")
+    # Two of three types have a term.
+    assert found.groupby("method").size().to_dict() == dict.fromkeys(description.NAMES, 2)
+    assert (found["text"].str.len() > 10).all()
+    means = pd.read_csv(bench_folder / "out" / "description_means.csv").set_index("method")
+    assert means["cosine"].between(-1, 1.0001).all()
+    assert means.loc["scmmgpt", "true"] == found[found["method"] == "scmmgpt"]["true"].mean()
+    page = (bench_folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert "old description" not in page
