@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,22 @@ def data_sets(given: argparse.Namespace) -> list[Path]:
     return paths
 
 
+def check_packages(packages: Sequence[str]) -> None:
+    """Leave where a baseline's package is not installed, before hours went by.
+
+    Parameters
+    ----------
+    packages
+        Distributions that the baselines use.
+    """
+    missing = sorted({name for name in packages if not _is_installed(name)})
+    if missing:
+        sys.exit(
+            f"{', '.join(missing)} cannot be found. Install them with `pip install --group "
+            "bench-all`, or leave their methods out with --methods."
+        )
+
+
 def bundle_folder(model: Path | None) -> Path:
     """Folder of a bundle, by default of the one that ships."""
     return model or Path(scmm.__file__).parent / "models" / "default"
@@ -141,6 +157,14 @@ def save_parts(parts: Sequence[str], given: argparse.Namespace, *, name: str) ->
 def picture_folders(given: argparse.Namespace) -> list[Path]:
     """Return the folders that pictures are written to."""
     return [given.out] if given.no_docs else [given.out, given.docs / STATIC]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _wanted(name: str, only: Sequence[str] | None) -> bool:

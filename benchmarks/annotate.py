@@ -22,6 +22,7 @@ from _run import (
     add_sentences,
     add_training,
     base_parser,
+    check_packages,
     data_sets,
     describe_run,
     picture_folders,
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
+    check_packages(packages_of(given.methods))
     setup = Setup(
         model=given.model,
         training=given.out / "training_cells",
@@ -94,6 +96,11 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="doublets, and empty droplets, to make for each cell",
     )
     return parser.parse_args(arguments)
+
+
+def packages_of(methods: Sequence[str]) -> list[str]:
+    """Distributions that methods use."""
+    return [name for method in methods for name in PACKAGES.get(method, ())]
 
 
 def draw_training(config: Path, folder: Path, *, per_type: int, seed: int) -> None:
@@ -148,8 +155,7 @@ def report(name: str, rows: Sequence[Row]) -> None:
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the pictures."""
-    packages = [name for method in given.methods for name in PACKAGES.get(method, ())]
-    facts = describe_run(given, packages)
+    facts = describe_run(given, packages_of(given.methods))
     if TRAINED & set(given.methods):
         n = Training.load(given.out / "training_cells").expression.shape[0]
         facts.append(

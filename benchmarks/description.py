@@ -20,6 +20,7 @@ from _run import (
     STATIC,
     add_sentences,
     base_parser,
+    check_packages,
     data_sets,
     describe_run,
     picture_folders,
@@ -67,12 +68,14 @@ LIKENESS = {
     "cosine": "MiniLM cosine",
 }
 GROUPS = "benchmark_group"
+PACKAGES = ("sacrebleu", "rouge-score")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
+    check_packages(PACKAGES)
     model = scmm.load_model(given.model or "default")
     rows: list[dict[str, object]] = []
     for path in paths:
@@ -239,7 +242,7 @@ def tables(summary: pd.DataFrame, results: pd.DataFrame, *, facts: Sequence[str]
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
-    facts = describe_run(given, ["sacrebleu", "rouge-score"])
+    facts = describe_run(given, PACKAGES)
     facts.append("METEOR is left out: it needs WordNet, which no package index has.")
     summary = summarise(results, encoder=SentenceEncoder(given.sentences), seed=given.seed)
     save_rows(summary, given, name=f"{NAME}_means")

@@ -20,6 +20,7 @@ from _pictures import dots, new_figure, save
 from _run import (
     STATIC,
     base_parser,
+    check_packages,
     data_sets,
     describe_run,
     picture_folders,
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
+    check_packages(packages_of(given.methods))
     model = scmm.load_model(given.model or "default")
     rows = []
     for path in paths:
@@ -79,6 +81,11 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", choices=NAMES, default=list(NAMES))
     add("--epochs", type=int, default=200, help="most epochs of scVI")
     return parser.parse_args(arguments)
+
+
+def packages_of(methods: Sequence[str]) -> list[str]:
+    """Distributions that the metrics and methods use."""
+    return ["scib-metrics", *(PACKAGES[name] for name in methods if name in PACKAGES)]
 
 
 def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]:
@@ -159,8 +166,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
-    used = [PACKAGES[name] for name in given.methods if name in PACKAGES]
-    facts = describe_run(given, ["scib-metrics", *used])
+    facts = describe_run(given, packages_of(given.methods))
     facts.append("AvgBIO: mean of NMI, ARI (Leiden, best resolution) and silhouette of types.")
     facts.append("AvgBATCH: mean of silhouette of batches and graph connectivity.")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])

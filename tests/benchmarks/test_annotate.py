@@ -74,16 +74,15 @@ def training(counts_adata, tiny_bundle, bench_folder):
 
 
 def test_methods_run_and_leave_table_page_and_pictures(training, options, sentences_folder, capsys):
-    methods = ["scmmgpt", "celltypist", "knn", "sentences"]
+    methods = ["scmmgpt", "knn", "sentences"]
     annotate.main(
         [*options, "--sentences", str(sentences_folder), "--reuse", "--methods", *methods]
     )
     found = pd.read_csv(training / "out" / "annotate.csv")
     by_way = found.set_index(["method", "setting"])
-    for method in ("celltypist", "knn"):
-        # Two of three labels have a term, and the baselines were trained on these very cells.
-        assert by_way.loc[(method, "closed"), "accuracy"] == pytest.approx(2 / 3)
-        assert by_way.loc[(method, "open"), "ontology_f1"] == 1
+    # Two of three labels have a term, and the neighbours are these very cells.
+    assert by_way.loc[("knn", "closed"), "accuracy"] == pytest.approx(2 / 3)
+    assert by_way.loc[("knn", "open"), "ontology_f1"] == 1
     assert {"closed", "closed, with id", "open", "deepest"} == set(by_way.loc["scmmgpt"].index)
     assert (found["peak_mib"] > 50).all()
     assert (found["cells_per_second"] > 0).all()
@@ -91,7 +90,6 @@ def test_methods_run_and_leave_table_page_and_pictures(training, options, senten
     assert opened["auroc_empty"].between(0, 1).all()
     assert opened["calibration_error"].isna().to_dict() == {
         "scmmgpt": False,
-        "celltypist": False,
         "knn": False,
         "sentences": True,
     }
@@ -117,3 +115,9 @@ def test_a_page_without_its_markers_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="lacks the lines"):
         write_section(page, "annotate", ["new"])
     assert page.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_package_that_is_missing_is_named_before_anything_runs(options, monkeypatch):
+    monkeypatch.setitem(annotate.PACKAGES, "knn", ("no-such-package",))
+    with pytest.raises(SystemExit, match="no-such-package cannot be found"):
+        annotate.main([*options, "--methods", "scmmgpt", "knn"])
