@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         AMONG_TYPES: occurring,
         AMONG_ALL: sorted({*occurring, *filter(None, known)}),
     }
-    rows = []
+    methods, rows = open_methods(given), []
     for setting, gallery in galleries.items():
-        for method, scorer in open_methods(given).items():
+        for method, scorer in methods.items():
             scores = np.concatenate([scorer(study, gallery) for study, _ in found])
             truth = np.concatenate([truth for _, truth in found])
             row = {"method": method, "setting": setting, "labels": len(gallery)}
