@@ -8,6 +8,7 @@ template filled with the top label, and the nearest of the captions that a model
 from __future__ import annotations
 
 import warnings
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -261,8 +262,8 @@ def draw_picture(summary: pd.DataFrame, paths: Sequence[Path]) -> None:
         height = [getattr(row, name) for name in TRUTHS]
         colour = COLOURS[list(NAMES).index(row.method)]
         ax.bar(x, height, 0.95 * width, color=colour, label=NAMES[row.method])
-    ax.set_xticks(range(len(TRUTHS)), [title.replace(": ", ":\n") for title in TRUTHS.values()])
-    ax.set(ylabel="share of groups", ylim=(0, 1))
+    ax.set_xticks(range(len(TRUTHS)), [fill(title, 18) for title in TRUTHS.values()])
+    ax.set(ylabel="share of groups", ylim=(0, 1.02))
     clean(ax)
     save(figure, paths)
 
