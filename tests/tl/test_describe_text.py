@@ -57,6 +57,7 @@ def test_sentences_that_may_stand(sentence):
         pytest.param("They express CD3D and CD8A.", "CD8A", id="gene"),
         pytest.param("Genes that stand out are CD3D and CD8A.", "CD8A", id="standing-out"),
         pytest.param("They are marked by CD8A.", "CD8A", id="marked"),
+        pytest.param("They express CD3D, CD3E and CD3D.", "CD3D", id="gene-twice"),
         pytest.param("They are CD4+ T cells.", "CD4", id="marker"),
         pytest.param("They are not lymphocytes.", "not", id="negation"),
         pytest.param("They lack CD3D.", "lack", id="lack"),

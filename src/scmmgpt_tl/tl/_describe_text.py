@@ -100,7 +100,7 @@ class Evidence:
         if normalise(sentence) and normalise(sentence) in self._told:
             return []
         faults = self._wrong_negations(sentence) + self._wrong_cells(sentence)
-        faults += self._wrong_symbols(sentence)
+        faults += self._wrong_symbols(sentence) + self._repeated_genes(sentence)
         faults += self._wrong_tissues(sentence) + self._unsupported(sentence)
         return list(dict.fromkeys(faults))
 
@@ -161,6 +161,11 @@ class Evidence:
             if word not in allowed
             and {part for part in word.split("-") if _is_symbol(part)} - allowed
         ]
+
+    def _repeated_genes(self, sentence: str) -> list[str]:
+        """Genes that a list names more than once: true, and yet nonsense."""
+        said = [word for word in _WORD.findall(sentence) if word in self.genes]
+        return [word for word in dict.fromkeys(said) if said.count(word) > 1]
 
     def _wrong_negations(self, sentence: str) -> list[str]:
         for name in sorted(self._names, key=len, reverse=True):
