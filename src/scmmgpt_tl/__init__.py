@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from . import datasets, get, ontology, pl, pp, tl
@@ -9,10 +10,19 @@ from ._settings import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from .model import Model
 
 __all__ = ["datasets", "get", "load_model", "ontology", "pl", "pp", "settings", "tl"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # Training brings torch along, which those who only look at their data need not wait for.
+    if name == "train":
+        return import_module(f"{__name__}.train")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
 
 
 def load_model(

@@ -115,18 +115,22 @@ def test_labels_lie_where_stage_one_put_them(model, trained, material):
 
 
 def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config):
-    found = calibrate.calibrate(
+    found, measured = calibrate.calibrate(
         model.network,
         model.label_embeddings,
         model.labels,
         model.genes,
         model.text_tokenizer,
         run_config,
+        markers=model.markers,
     )
+    assert [part.name for part in measured] == ["held", "cells drawn from held-out profiles"]
+    assert all(0 < part.closed <= 1 for part in measured)
     assert model.calibration.temperature == pytest.approx(found.temperature, rel=1e-3)
     np.testing.assert_allclose(model.calibration.knots_y, found.knots_y, atol=0.02)
     assert model.calibration.prior == found.prior
     assert model.calibration.text_temperature == found.text_temperature
+    assert model.calibration.marker_weight == found.marker_weight
     assert model.calibration.fitted_on == ("held", "human_a|Adult/Held")
 
 
@@ -162,6 +166,20 @@ def test_card_says_what_was_trained_on_and_what_not(trained):
     assert card.startswith("# tiny-run 1\n")
     assert "cells (60 cells)" in card
     assert "Held out, and used for calibration only: held, human_a|Adult/Held." in card
+    assert "* Measured on held (" in card
+    assert "their own out of the 2 that occur." in card
+
+
+def test_bundle_knows_the_markers_of_its_lists_and_profiles(model, material, run_config):
+    table = model.markers
+    plasma = table.sources[table.terms.index("CL:0000786")].toarray()[0]
+    # Eight that one source names, one of them named by two; none of the computed ones.
+    assert plasma[280:288].tolist() == [2, *[1] * 7]
+    assert plasma.sum() == 9
+    profiled = {term for term in table.terms if table.contrast[table.terms.index(term)].nnz}
+    assert profiled == set(material.profiles.terms)
+    hepatocyte = table.contrast[table.terms.index("CL:0000182")].toarray()[0]
+    assert set(np.argsort(-hepatocyte)[:12]) == set(range(60, 72))
 
 
 def test_a_finished_run_is_not_trained_again(trained, run_config, tmp_path):

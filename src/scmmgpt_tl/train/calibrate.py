@@ -50,8 +50,8 @@ def calibrate(
     config: RunConfig,
     *,
     markers: MarkerTable,
-) -> Calibration:
-    """Fit the calibration of a bundle.
+) -> tuple[Calibration, tuple[Measured, ...]]:
+    """Fit the calibration of a bundle, and measure what the bundle is worth.
 
     A label counts as right where it is the true term, one above it, or one below it: the truth of
     a study may be coarser than what its cells are. Labels of the user are calibrated on the terms
@@ -73,6 +73,10 @@ def calibrate(
         The run, which names the studies held out.
     markers
         Marker genes of the bundle.
+
+    Returns
+    -------
+    The calibration, and how right the model is on each held-out part with it.
     """
     cells = [
         _Compared.of(network, part, label_embeddings) for part in held_out_parts(config, genes)
@@ -106,7 +110,54 @@ def calibrate(
     # What speaks for a label is its own probability and that of the terms above and below it.
     line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[rows, best]
     x, y = fit_knots(line.clip(0, 1), hit[rows, best])
-    return replace(believed, knots_x=x, knots_y=y)
+    fitted = replace(believed, knots_x=x, knots_y=y)
+    return fitted, tuple(
+        Measured.of(fitted, *found) for found in zip(cells, asked, own, right, strict=True)
+    )
+
+
+class Measured(NamedTuple):
+    """How right a model is on one held-out part.
+
+    Parameters
+    ----------
+    name
+        Of the part.
+    n_cells
+        Its cells.
+    consistent
+        Share of cells whose best own label is the true term, or one above or below it.
+    n_terms
+        Cell types of the part.
+    closed
+        Share of cells that get their own term where these are given.
+    """
+
+    name: str
+    n_cells: int
+    consistent: float
+    n_terms: int
+    closed: float
+
+    @classmethod
+    def of(
+        cls,
+        calibration: Calibration,
+        cells: _Compared,
+        asked: _Asked,
+        own: tuple[NDArray[np.float32], NDArray[np.float32]],
+        right: NDArray[np.bool_],
+    ) -> Measured:
+        """Measure one part."""
+        best = calibration.with_markers(*own).argmax(1)
+        shared = calibration.with_markers(asked.shared(calibration), asked.evidence)
+        return cls(
+            cells.part.name,
+            len(best),
+            float(right[np.arange(len(best)), best].mean()),
+            shared.shape[1],
+            float((shared.argmax(1) == asked.truth).mean()),
+        )
 
 
 class _Compared(NamedTuple):
@@ -224,6 +275,7 @@ def _evidence(
 class HeldOut(NamedTuple):
     """Cells that were kept out of training."""
 
+    name: str
     values: NDArray[np.float32]  # (cells, genes) token values
     measured: NDArray[np.bool_]  # (cells, genes)
     terms: list[str]
@@ -258,7 +310,7 @@ def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -
         values = log_normalise(cells.counts[rows].toarray())
         measured = np.repeat(cells.measured[None], n, axis=0)
         terms = [cells.terms[r] for r in rows]
-        found.append(HeldOut(values, measured, terms, is_real=True))
+        found.append(HeldOut(cells.study, values, measured, terms, is_real=True))
     return found
 
 
@@ -267,7 +319,9 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
     types = tuple(sorted(set(profiles.terms)))
     drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
     terms = [types[t] for t in drawn.term]
-    return HeldOut(drawn.values, drawn.measured, terms, is_real=False)
+    return HeldOut(
+        "cells drawn from held-out profiles", drawn.values, drawn.measured, terms, is_real=False
+    )
 
 
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
@@ -300,7 +354,9 @@ def _cosine(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> ND
     parts = []
     for start in range(0, len(cells.values), 256):
         block = slice(start, start + 256)
-        values, measured = (torch.from_numpy(part[block]).to(device) for part in cells[:2])
+        values, measured = (
+            torch.from_numpy(part[block]).to(device) for part in (cells.values, cells.measured)
+        )
         states = network.cell_encoder.forward_dense(values, measured)
         projected = network.read_states(*states).projected
         parts.append(torch.einsum("cqp,tp->cqt", projected, table).amax(1).cpu().numpy())

@@ -105,11 +105,13 @@ def finetune(
     Examples
     --------
     >>> import scmmgpt_tl as scmm
-    >>> from scmmgpt_tl.train import finetune
     >>> blood = scmm.datasets.pbmc68k()
-    >>> tuned = finetune(blood, "bulk_labels", counts="lognorm", max_cells=5)
-    >>> len(tuned.labels)
-    10
+    >>> blood.obs["type"] = blood.obs["bulk_labels"].map(
+    ...     {"CD19+ B": "B cell", "CD56+ NK": "NK cell"}
+    ... )
+    >>> tuned = scmm.train.finetune(blood, "type", counts="lognorm", max_cells=5)
+    >>> tuned.labels.names
+    ('B cell', 'NK cell')
     >>> scmm.tl.annotate(blood, model=tuned, counts="lognorm")
     """
     session = open_session(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
+    from .calibrate import Measured
     from .config import RunConfig
     from .material import Material
 
@@ -74,7 +75,7 @@ def publish(
     )
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
-    calibration = calibrate(
+    calibration, measured = calibrate(
         network,
         embeddings,
         labels,
@@ -93,7 +94,14 @@ def publish(
         markers=markers,
         text_tokenizer_json=material.text_tokenizer.to_str(),
         decoder_tokenizer_json=decoder_tokenizer.to_str(),
-        card=card(material, config, name=name, revision=revision, n_labels=len(labels)),
+        card=card(
+            material,
+            config,
+            name=name,
+            revision=revision,
+            n_labels=len(labels),
+            measured=measured,
+        ),
         name=name,
         revision=revision,
         licence="BSD-3-Clause",
@@ -129,8 +137,28 @@ def _is_anywhere(term: str, seen: Sequence[str]) -> bool:
     return len(seen) >= ANYWHERE or (LEUKOCYTE in above and MACROPHAGE not in above)
 
 
-def card(material: Material, config: RunConfig, *, name: str, revision: str, n_labels: int) -> str:
-    """Return the model card: what the model is, what it was trained on, and on what not."""
+def card(
+    material: Material,
+    config: RunConfig,
+    *,
+    name: str,
+    revision: str,
+    n_labels: int,
+    measured: Sequence[Measured],
+) -> str:
+    """Return the model card: what the model is, what it was trained on, and on what not.
+
+    Parameters
+    ----------
+    material, config
+        What it was trained on.
+    name, revision
+        Of the model.
+    n_labels
+        How many labels it has.
+    measured
+        How right it is on the parts held out.
+    """
     studies = sorted({study.split("|")[0] for study in material.profiles.studies})
     cells = [f"{part.study} ({part.counts.shape[0]:,} cells)" for part in material.cells]
     held = [*(path.stem for path in config.held_out_cells), *config.held_out_studies]
@@ -153,10 +181,19 @@ def card(material: Material, config: RunConfig, *, name: str, revision: str, n_l
         "  SmolLM2-135M-Instruct (Apache-2.0), trimmed in depth and vocabulary.",
         "* Cell Ontology: CC BY 4.0. Reference profiles: CellProfileLibrary (CC BY 4.0), Human Cell Landscape",
         "  (Han et al. 2020), Human Protein Atlas (CC BY-SA), northstar landmarks, clustifyrdata, numbat.",
+        *map(_of_measured, measured),
         "* Human only. Not for clinical use.",
-        "* Measured quality: see docs/benchmarks.md of scmmgpt-tl.",
+        "* On studies that nothing was fitted on: see docs/benchmarks.md of scmmgpt-tl.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_measured(found: Measured) -> str:
+    return (
+        f"* Measured on {found.name} ({found.n_cells:,} cells): {found.consistent:.0%} get their term,\n"
+        f"  or one above or below it, out of all labels; {found.closed:.0%} their own out of the "
+        f"{found.n_terms} that occur."
+    )
 
 
 def _of_markers(config: RunConfig) -> list[str]:
