@@ -7,7 +7,7 @@ import scmmgpt_tl as scmm
 from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.train import finetune
-from scmmgpt_tl.train.finetune import known_vectors, read_labels
+from scmmgpt_tl.train._finetune import known_vectors, read_labels
 
 
 @pytest.fixture

@@ -4,6 +4,6 @@
 `scmm pretrain` and `scmm publish`.
 """
 
-from .finetune import finetune
+from ._finetune import finetune
 
 __all__ = ["finetune"]
