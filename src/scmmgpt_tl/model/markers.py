@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,13 +82,21 @@ class MarkerTable:
             Whether to use both tables, or the curated sources alone.
         """
         place = {term: row for row, term in enumerate(self.terms)}
-        tables = (self.sources, self.contrast) if by_contrast else (self.sources,)
-        columns = [sparse.csr_matrix((1, len(measured)), dtype=np.float32)]
-        for key in labels:
-            below = {key} | ontology.descendants(key) if key else set()
-            rows = sorted(place[term] for term in below & place.keys())
-            columns.append(sum((_best(table[rows], measured) for table in tables), columns[0]))
-        return sparse.vstack(columns[1:], format="csr", dtype=np.float32).T.tocsc()
+        below = [
+            sorted(place[t] for t in ({key} | ontology.descendants(key)) & place.keys())
+            if key
+            else []
+            for key in labels
+        ]
+        row = np.repeat(np.arange(len(labels)), [len(terms) for terms in below])
+        term = np.concatenate([*below, []]).astype(np.int64)
+        ones = np.ones(len(row), dtype=np.float32)
+        pooled = sparse.csr_matrix((ones, (row, term)), shape=(len(labels), len(self.terms)))
+        seen = sparse.diags(measured.astype(np.float32))
+        found = _best(pooled @ self.sources @ seen)
+        if by_contrast:
+            found = found + _best(pooled @ self.contrast @ seen)
+        return found.T.tocsc()
 
     @classmethod
     def read(cls, path: str | PathLike[str], *, symbols: Sequence[str]) -> MarkerTable:
@@ -176,10 +185,18 @@ def log_expression(counts: sparse.csr_matrix, target_sum: float = 1e4) -> sparse
     return (sparse.diags(target_sum / total) @ counts).tocsr().log1p()
 
 
-def _best(table: sparse.csr_matrix, measured: NDArray[np.bool_]) -> sparse.csr_matrix:
-    """Sum of a table's rows over the measured genes, the largest `MOST`, at unit length."""
-    support = np.asarray(table.sum(0)).ravel() * measured
-    if (support > 0).sum() < FEWEST:
-        return sparse.csr_matrix((1, len(measured)), dtype=np.float32)
-    support[np.argsort(-support, kind="stable")[MOST:]] = 0
-    return sparse.csr_matrix(support / np.linalg.norm(support), dtype=np.float32)
+def _best(support: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Keep the largest `MOST` values of each row, at unit length; none of rows with few."""
+    support = sparse.csr_matrix(support)
+    support.eliminate_zeros()
+    support.sort_indices()
+    for start, end in pairwise(support.indptr):
+        values = support.data[start:end]
+        if len(values) < FEWEST:
+            values[:] = 0
+            continue
+        # Of equals the first: which they are must not depend on anything.
+        values[np.argsort(-values, kind="stable")[MOST:]] = 0
+        values /= np.linalg.norm(values)
+    support.eliminate_zeros()
+    return support
