@@ -21,7 +21,8 @@ def test_probabilities_and_empty_cells(tiny_model):
     rows = csr_matrix(np.array([[1, 2], [0, 0]], dtype=np.float32))
     cl = ontology.load()
     own = resolve_labels(None, own=tiny_model.labels, tissue=None, ontology=cl)
-    how = scoring(own, tiny_model, ontology=cl)
+    measured = np.ones(len(tiny_model.genes), dtype=bool)
+    how = scoring(own, tiny_model, ontology=cl, measured=measured)
     found = probabilities(tiny_model, how)(states(2), rows)
     assert found["n_genes"].tolist() == [2, 0]
     n = len(tiny_model.labels)

@@ -139,7 +139,7 @@ def test_values_are_checked_however_a_run_is_made(folder):
         ({"parts": 0}, r"`parts` must be 1 or more, found 0"),
         ({"parts": 5}, r"`stage1_cells` must be a multiple of `parts` \(5\), found 256"),
         ({"stage2_cells": 2}, r"`stage2_cells` must be a multiple of `parts` \(4\), found 2"),
-        ({"precision": "16-mixed"}, r"`precision` must be one of bf16-mixed, .*'16-mixed'"),
+        ({"precision": "16-mixed"}, r"`precision` must be one of auto, bf16-mixed, .*'16-mixed'"),
         ({"accumulate": 0}, r"`accumulate` must be 1 or more"),
     ],
 )
