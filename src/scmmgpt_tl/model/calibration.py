@@ -120,7 +120,7 @@ class Calibration:
         probability
             What the network says, (cells, labels).
         evidence
-            What :func:`scmmgpt_tl.model.markers.evidence` says, (cells, labels).
+            What marker genes say: t values, (cells, labels).
         """
         known = np.log(np.asarray(probability, np.float64) + LEAST_PROBABILITY)
         return _softmax(known + self.marker_weight * evidence).astype(np.float32)
