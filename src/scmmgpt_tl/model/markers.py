@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST, FEWEST = 100, 5
 LEAST, LARGEST = -5.0, 20.0
+_CP10K = 1e4
 _COLUMNS = {"cl_id": str, "symbol": str, "sources": np.float32, "contrast": np.float32}
 
 
@@ -179,10 +180,12 @@ def evidence(
     return np.where(known, t, mean).astype(np.float32)
 
 
-def log_expression(counts: sparse.csr_matrix, target_sum: float = 1e4) -> sparse.csr_matrix:
-    """Return log1p of counts per ten thousand, (cells, genes)."""
-    total = np.maximum(np.asarray(counts.sum(1)).ravel(), 1)
-    return (sparse.diags(target_sum / total) @ counts).tocsr().log1p()
+def log_expression(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return log1p of counts per ten thousand, (cells, genes), float64; empty cells stay empty."""
+    rows = counts.astype(np.float64)
+    total = np.asarray(rows.sum(axis=1)).ravel()
+    scale = np.divide(_CP10K, total, out=np.zeros_like(total), where=total > 0)
+    return (sparse.diags(scale) @ rows).tocsr().log1p()
 
 
 def _best(support: sparse.csr_matrix) -> sparse.csr_matrix:

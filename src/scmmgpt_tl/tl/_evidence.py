@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
+
+from scmmgpt_tl.model.markers import log_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["group_levels", "top_genes", "top_terms"]
 
-_CP10K = 1e4
 _LEAST_STRENGTH = 0.05
 #: Genes that tell the state of the library more than the kind of cell, or that nobody can read.
 _UNTELLING = re.compile(
@@ -54,7 +55,7 @@ def group_levels(
         held = np.flatnonzero(part >= 0)
         shape = (n_groups, block.shape[0])
         groups = csr_matrix((np.ones(len(held)), (part[held], held)), shape=shape)
-        found = np.asarray((groups @ _log_cp10k(block)).todense())
+        found = np.asarray((groups @ log_expression(block)).todense())
         sums = found if sums is None else sums + found
         start += block.shape[0]
     if sums is None:
@@ -128,10 +129,3 @@ def top_terms(
         "; ".join(f"{names[label]} ({row[label]:.2f})" for label in best)
         for row, best in zip(probabilities, order, strict=True)
     ]
-
-
-def _log_cp10k(block: csr_matrix) -> csr_matrix:
-    counts = block.astype(np.float64)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    scale = np.divide(_CP10K, totals, out=np.zeros_like(totals), where=totals > 0)
-    return (diags(scale) @ counts).tocsr().log1p()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ def _variability(profiles: Profiles) -> tuple[NDArray[np.float32], NDArray[np.in
     """
     places = [f"{s}|{t}" for s, t in zip(profiles.studies, profiles.tissues, strict=True)]
     names, group = np.unique(np.array(places), return_inverse=True)
-    levels = np.log1p(1e4 * profiles.shares)
+    levels = np.log1p(TARGET_SUM * profiles.shares)
     tables, row = [levels.std(0)], np.zeros(len(places), dtype=np.int64)
     for g in range(len(names)):
         members = np.flatnonzero(group == g)
