@@ -16,15 +16,15 @@ def test_cells_are_chosen_of_every_type():
 
 
 def test_whole_run(options, bench_folder):
-    few_shot.main([*options, "--cells", "2", "5", "--repeats", "2"])
+    few_shot.main([*options, "--cells", "2", "20", "--repeats", "2"])
     rows = pd.read_csv(bench_folder / "out" / "few_shot.csv")
     assert len(rows) == 2 * 2 * 2
-    best = rows[rows["cells"] == 5].groupby("method")["macro_f1"].mean()
+    best = rows[rows["cells"] == 20].groupby("method")["macro_f1"].mean()
     # Three clusters that differ in a few genes each; a third is chance.
     assert best["pca"] > 0.6
     assert best["scmmgpt"] > 0.45
     page = (bench_folder / "docs" / "benchmarks.md").read_text()
-    assert "| tiny_study | 5 |" in page
+    assert "| tiny_study | 20 |" in page
     assert "old few_shot" not in page
     assert "old retrieval" in page
     assert (bench_folder / "docs" / "_static" / few_shot.PICTURE).stat().st_size > 5000
