@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.tl._mentions import find_mentions
+from scmmgpt_tl.ontology._mentions import find_mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

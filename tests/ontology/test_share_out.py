@@ -8,17 +8,18 @@ from hypothesis import strategies as st
 from scmmgpt_tl import ontology
 from scmmgpt_tl.ontology._share_out import ELSEWHERE, compatible, share_out
 
-T_CELL, CD4, CD8, B_CELL, HEPATOCYTE = (
+T_CELL, CD4, CD8, B_CELL, HEPATOCYTE, LYMPHOCYTE = (
     "CL:0000084",
     "CL:0000624",
     "CL:0000625",
     "CL:0000236",
     "CL:0000182",
+    "CL:0000542",
 )
 
 
-def weights(sources, labels):
-    return compatible(sources, labels, ontology=ontology.load())
+def weights(sources, labels, kinds=None):
+    return compatible(sources, labels, ontology=ontology.load(), kinds=kinds)
 
 
 def test_a_source_is_the_most_specific_label_above_it():
@@ -37,6 +38,19 @@ def test_an_unrelated_source_speaks_for_labels_that_no_source_knows():
 
 def test_labels_of_one_term_share_alike():
     np.testing.assert_array_equal(weights([CD4], [CD4, CD4, B_CELL]), [[1, 1, 0]])
+
+
+def test_a_label_without_a_term_may_be_what_it_speaks_of():
+    labels, kinds = ["", B_CELL], [(T_CELL,), (B_CELL,)]
+    np.testing.assert_array_equal(
+        weights([CD4, LYMPHOCYTE, HEPATOCYTE], labels, kinds),
+        [[1, 0], [1, 1], [ELSEWHERE, ELSEWHERE]],
+    )
+
+
+def test_it_shares_with_the_term_itself_and_those_below():
+    labels, kinds = ["", T_CELL, CD4], [(T_CELL,), (T_CELL,), (CD4,)]
+    np.testing.assert_array_equal(weights([CD8, CD4], labels, kinds), [[1, 1, 0], [1, 0, 1]])
 
 
 def test_no_source_is_lost():

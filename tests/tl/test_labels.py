@@ -62,10 +62,19 @@ def test_own_words():
 
 
 def test_unknown_name_is_used_as_written():
-    with pytest.warns(UserWarning, match=r"has no 'glowing CD8 T cell' \(did you mean 'CD8-pos"):
+    with pytest.warns(UserWarning, match=r"has no 'T-lik cel' \(did you mean 'T cell'"):
+        labels = resolve(["T-lik cel", "B cell"])
+    assert labels.cl_ids == ("", "CL:0000236")
+    assert labels.wordings[0] == ("T-lik cel",)
+    assert labels.kinds == ((), ("CL:0000236",))
+
+
+def test_unknown_name_that_holds_a_known_one_says_what_it_is_taken_for():
+    with pytest.warns(UserWarning, match=r"'glowing CD8 T cell' \(taken for some CD8-positive"):
         labels = resolve(["glowing CD8 T cell", "B cell"])
     assert labels.cl_ids == ("", "CL:0000236")
     assert labels.wordings[0] == ("glowing CD8 T cell",)
+    assert labels.kinds[0] == ("CL:0000625",)
 
 
 @pytest.mark.parametrize(

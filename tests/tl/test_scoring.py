@@ -61,6 +61,14 @@ def test_terms_share_what_the_own_labels_get(tiny_model):
     np.testing.assert_allclose(how.by_similarity(cosine).sum(1), 1, rtol=1e-5)
 
 
+def test_a_label_that_names_a_kind_gets_what_cells_of_that_kind_get(tiny_model):
+    with pytest.warns(UserWarning, match="taken for some T cell"):
+        _, how = of(["T cells, odd ones", "hepatocyte"], tiny_model)
+    cosine = np.zeros((1, how.text.shape[0]), dtype=np.float32)
+    cosine[0, 2 + tiny_model.labels.cl_ids.index("CL:0000624")] = 1
+    assert how.by_similarity(cosine)[0].argmax() == 0
+
+
 @pytest.fixture
 def with_markers(tiny_model):
     """The tiny model with ten curated markers of T cells and ten contrasts of B cells."""

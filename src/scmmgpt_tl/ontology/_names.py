@@ -86,7 +86,7 @@ class NameIndex:
     def similar(self, text: str, *, n: int) -> tuple[str, ...]:
         """Ids of the `n` names most like `text`."""
         query = normalise(text)
-        close = get_close_matches(query, self._spellings, n=4 * n, cutoff=0.5)
+        close = get_close_matches(query, self._spellings, n=max(4 * n, 20), cutoff=0.5)
         close.sort(key=lambda name: -_likeness(query, name))
         found = dict.fromkeys(key for name in close if (key := self._spellings[name]))
         return tuple(found)[:n]

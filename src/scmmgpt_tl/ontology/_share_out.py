@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,14 +21,19 @@ ELSEWHERE = 0.1
 
 
 def compatible(
-    sources: Sequence[str], labels: Sequence[str], *, ontology: CellOntology
+    sources: Sequence[str],
+    labels: Sequence[str],
+    *,
+    ontology: CellOntology,
+    kinds: Sequence[Collection[str]] | None = None,
 ) -> NDArray[np.float64]:
     """Say which labels a cell of each source may have.
 
     A source that is one of the labels, or below some, is one of the most specific of these. A
     source above some labels may be any of them. Any other may be everything, first of all a label
     that no source is related to: if it is none of the labels that sources know, it is likely to be
-    one that they don't.
+    one that they don't. A label outside the ontology that speaks of some kinds of cell ("activated
+    B cell, EBV") may be whatever is one of these, above or below it.
 
     Parameters
     ----------
@@ -38,15 +43,24 @@ def compatible(
         Ids of the labels to hand them over to, `""` for labels outside the ontology.
     ontology
         The ontology that holds them.
+    kinds
+        For each label the ids that it speaks of; only those of labels outside the ontology count.
 
     Returns
     -------
     Weights, `(n_sources, n_labels)`, from 0 (cannot be) to 1.
     """
-    known = [ontology.current(key) if key else "" for key in labels]
-    rows = [_labels_of(ontology.current(source), known, ontology) for source in sources]
-    related = np.array([[key in row for key in known] for row in rows], dtype=np.float64)
-    related = related.reshape(len(sources), len(known))
+    vague = [frozenset(kind) for kind in kinds] if kinds else [frozenset[str]()] * len(labels)
+    spoken = [
+        frozenset({ontology.current(key)}) if key else kind
+        for key, kind in zip(labels, vague, strict=True)
+    ]
+    related = np.zeros((len(sources), len(labels)))
+    for i, source in enumerate(sources):
+        finest = _labels_of(source, frozenset().union(*spoken), ontology)
+        line = ontology.line(source)
+        for j, (key, terms) in enumerate(zip(labels, spoken, strict=True)):
+            related[i, j] = bool(terms & (finest if key else line))
     elsewhere = np.where(related.any(axis=0), ELSEWHERE, 1.0)
     return np.where(related.any(axis=1, keepdims=True), related, elsewhere)
 
@@ -80,13 +94,16 @@ def share_out(
     return shared
 
 
-def _labels_of(source: str, labels: Sequence[str], ontology: CellOntology) -> frozenset[str]:
+def _labels_of(source: str, labels: frozenset[str], ontology: CellOntology) -> frozenset[str]:
     """Return the most specific labels at or above a source, else all labels below it."""
     finest = most_specific(source, labels, ontology=ontology)
-    return finest or ontology.descendants(source) & frozenset(labels)
+    return finest or ontology.descendants(source) & labels
 
 
-def most_specific(source: str, labels: Sequence[str], *, ontology: CellOntology) -> frozenset[str]:
+def most_specific(
+    source: str, labels: Collection[str], *, ontology: CellOntology
+) -> frozenset[str]:
     """Return those of the labels at or above a source that have no other such label below them."""
+    source = ontology.current(source)
     above = (frozenset({source}) | ontology.ancestors(source)) & frozenset(labels)
     return above - frozenset().union(*map(ontology.ancestors, above))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from scmmgpt_tl.ontology._mentions import find_mentions
 from scmmgpt_tl.ontology._names import normalise
-
-from ._mentions import find_mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

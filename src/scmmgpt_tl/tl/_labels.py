@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scmmgpt_tl._warnings import warn
+from scmmgpt_tl.ontology._kinds import kinds_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,9 @@ class LabelSet:
         What the user wrote of each label, `""` elsewhere.
     n_profiles
         Profiles that the model learned its own labels from; empty for labels of the user.
+    kinds
+        Ids of the kinds of cell that each label speaks of: its own id, or for a label without one
+        whatever its name says; empty for the model's own.
     """
 
     names: tuple[str, ...]
@@ -52,6 +56,7 @@ class LabelSet:
     rows: tuple[int, ...] = ()
     descriptions: tuple[str, ...] = ()
     n_profiles: tuple[int, ...] = ()
+    kinds: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -224,7 +229,11 @@ def _named_labels(given: Sequence[str], *, ontology: CellOntology) -> LabelSet:
         wordings.append(label_wordings(written, ontology.definition(key) if key else ""))
     _check_distinct(names)
     return LabelSet(
-        tuple(names), tuple(ids), wordings=tuple(wordings), descriptions=("",) * len(names)
+        tuple(names),
+        tuple(ids),
+        wordings=tuple(wordings),
+        descriptions=("",) * len(names),
+        kinds=tuple(kinds_in(text, ontology) for text in given),
     )
 
 
@@ -244,5 +253,8 @@ def _warn_unknown(unknown: Sequence[str], ontology: CellOntology) -> None:
 
 
 def _hint(text: str, ontology: CellOntology) -> str:
+    kinds = [ontology.name(kind) for kind in kinds_in(text, ontology)]
+    if kinds:
+        return f"{text!r} (taken for some {' or '.join(kinds)})"
     close = [repr(ontology.name(key)) for key in ontology.suggest(text, 2)]
     return f"{text!r} (did you mean {' or '.join(close)}?)" if close else repr(text)

@@ -87,8 +87,9 @@ def scoring(
     """Choose how cells are scored.
 
     The model's own labels have vectors that it learned from cells. Labels of the user have texts;
-    where they are terms of the ontology as well, the model first says which of its own labels a
-    cell has, and the texts decide between those labels of the user that fit to it. Marker genes
+    where they are terms of the ontology as well, or at least name a kind of cell, the model first
+    says which of its own labels a cell has, and the texts decide between those labels of the user
+    that fit to it. Marker genes
     are heard in both cases. Labels that the user described are scored by what the user wrote alone.
 
     Parameters
@@ -104,7 +105,7 @@ def scoring(
     """
     calibration, text = model.calibration, embed_labels(asked, model)
     own = bool(asked.rows)
-    if not own and (any(asked.descriptions) or not any(asked.cl_ids)):
+    if not own and (any(asked.descriptions) or not any(asked.kinds)):
         return Scoring(text, calibration.text_probabilities)
     witness = None
     if calibration.marker_weight and model.markers.terms:
@@ -116,7 +117,7 @@ def scoring(
     if own:
         prior = asked.n_profiles or None
         return Scoring(text, lambda cosine: calibration.probabilities(cosine, prior), witness)
-    fits = compatible(model.labels.cl_ids, asked.cl_ids, ontology=ontology)
+    fits = compatible(model.labels.cl_ids, asked.cl_ids, ontology=ontology, kinds=asked.kinds)
 
     def shared(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
         of_own = calibration.probabilities(cosine[:, len(asked) :])
