@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .reference import Profiles
 
 FEWEST, MOST = 5, 60
-MOST_CONTRASTS, LEAST_SPREAD = 200, 0.3
+MOST_CONTRASTS, LEAST_SPREAD = 1000, 0.3
 
 
 class MarkerGenes(NamedTuple):

@@ -92,7 +92,10 @@ def train_phase(
     )
     last = folder / CHECKPOINTS / name / "last.ckpt"
     batches = Batches(trained.draw, first=lambda: trainer.global_step * config.accumulate)
-    trained.network.train()
+    # What is not trained drops nothing out either: it is what users will run.
+    trained.network.eval()
+    for part in trained.parts:
+        trained.network.get_submodule(part).train()
     with warnings.catch_warnings():
         # Batches are made by a thread; processes would each hold the corpus.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
