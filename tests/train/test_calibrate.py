@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scmmgpt_tl.train import calibrate
-from scmmgpt_tl.train.reference import read_cells
+from scmmgpt_tl.train.corpus.files import read_cells
 
 
 def test_consistent_on_known_terms():

@@ -6,7 +6,8 @@ import pytest
 from anndata import AnnData, read_h5ad
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.train.reference import read_cells, read_profiles
+from scmmgpt_tl.train.corpus.files import read_cells
+from scmmgpt_tl.train.reference import read_profiles
 
 
 @pytest.fixture

@@ -79,8 +79,10 @@ def draw_batch(source: CellSource, n: int, *, parts: int, seed: tuple[int, ...])
     seed
         Numbers of the run, the phase and the step.
     """
+    *run, step = seed
     drawn = [
-        source.draw(n // parts, np.random.default_rng([*seed, part])) for part in own_parts(parts)
+        source.draw(n // parts, np.random.default_rng([*seed, part]), at=(*run, part, step))
+        for part in own_parts(parts)
     ]
     columns = zip(*((d.values, d.measured, d.term, d.profile) for d in drawn), strict=True)
     return Batch(*(torch.from_numpy(np.concatenate(column)) for column in columns))

@@ -17,8 +17,9 @@ from scmmgpt_tl.model.prompts import label_wordings
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
+from .corpus.files import open_cells
 from .draw import CellSource, log_normalise
-from .reference import read_cells, read_profiles
+from .reference import read_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -304,7 +305,7 @@ def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
 
 def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> list[HeldOut]:
     found = []
-    for cells in [read_cells(path, genes) for path in config.held_out_cells]:
+    for cells in [open_cells(path, genes) for path in config.held_out_cells]:
         n = min(N_CELLS // 2 // len(config.held_out_cells), cells.counts.shape[0])
         rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
         values = log_normalise(cells.counts[rows].toarray())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from .config_file import read_values, whole, write_values
+from .corpus.entry import CensusEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,11 @@ class RunConfig:
 
     Parameters
     ----------
-    profiles, cells
-        `.h5ad` files of reference profiles and of labelled real cells.
+    profiles
+        `.h5ad` files of reference profiles, see :func:`scmmgpt_tl.train.reference.read_profiles`.
+    cells
+        `.h5ad` and `.zarr` files of labelled real cells, or folders of them, see
+        :func:`scmmgpt_tl.train.corpus.files.open_cells`.
     gencode, gene_text
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
     bert, llama
@@ -33,10 +36,29 @@ class RunConfig:
         that are not used.
     markers_not_shipped
         Resources of the table that are learned from, but no row of which a bundle may hold.
+    census
+        Labelled real cells in CELLxGENE Census or other SOMA stores, see
+        :class:`scmmgpt_tl.train.corpus.entry.CensusEntry`.
+    cells_in_memory
+        Megabytes that the counts of real cells may take together. Small studies are held in
+        memory, the smallest first, as long as there is room; the others, and what is in SOMA
+        stores, is read from where it lies.
+    pool_cells, pool_steps
+        Of what is not in memory, each part of a batch is drawn from a pool of about so many cells,
+        in blocks of neighbours, that is read anew every so many steps.
     exclude
-        Studies (`"file|matrix"` or their beginnings) never trained on.
+        Studies (`"file|matrix"` of profiles, name of a file, `dataset_id` of a census; or their
+        beginnings) never trained on.
     held_out_cells, held_out_studies
         Cells and profile studies that are not trained on but calibrated with.
+    keep_out
+        Files of cells, or tables (`.csv`) of studies, that the model will be tested on. A run in
+        whose material they are is refused, see :mod:`scmmgpt_tl.train.leakage`.
+    keep_out_splits
+        Rows of tables with a column `split` that count; all of them where none is named.
+    known_apart
+        Pairs of studies, or of their beginnings, that look the same but are not:
+        `"trained ~ kept out"`.
     extra_genes
         Symbols of non-coding genes to include.
     architecture
@@ -89,9 +111,16 @@ class RunConfig:
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
     markers_not_shipped: tuple[str, ...] = ()
+    census: tuple[CensusEntry, ...] = ()
+    cells_in_memory: int = 4000
+    pool_cells: int = 4096
+    pool_steps: int = 100
     exclude: tuple[str, ...] = ()
     held_out_cells: tuple[Path, ...] = ()
     held_out_studies: tuple[str, ...] = ()
+    keep_out: tuple[Path, ...] = ()
+    keep_out_splits: tuple[str, ...] = ()
+    known_apart: tuple[str, ...] = ()
     extra_genes: tuple[str, ...] = ()
     architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int = 0
@@ -122,7 +151,7 @@ class RunConfig:
         if self.precision not in PRECISIONS:
             msg = f"`precision` must be one of {', '.join(PRECISIONS)}; found {self.precision!r}."
             raise ValueError(msg)
-        for name in ("parts", "accumulate", "save_every"):
+        for name in ("parts", "accumulate", "save_every", "pool_cells", "pool_steps"):
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
                 raise ValueError(msg)
@@ -133,7 +162,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """Read a YAML file; paths are relative to the file, and patterns are expanded.
+        """Read a YAML file; paths are relative to the file, folders and patterns are expanded.
 
         Raises
         ------
@@ -142,20 +171,17 @@ class RunConfig:
         ValueError
             If a key is unknown or missing, or a value is not what it should be.
         """
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        _check_keys(raw, path)
-        kinds = {item.name: str(item.type) for item in fields(cls)}
-        return cls(**{key: _read(key, value, kinds[key], path) for key, value in raw.items()})
+        return cls(**read_values(cls, path))
 
     def resolved(self) -> RunConfig:
         """Return the same run with whole paths, so that two of them can be compared."""
-        whole = {item.name: _whole(getattr(self, item.name)) for item in fields(self)}
-        return replace(self, **whole)
+        return replace(
+            self, **{item.name: whole(getattr(self, item.name)) for item in fields(self)}
+        )
 
     def write(self, path: Path) -> None:
         """Write what :meth:`read` reads: patterns expanded, paths relative to `path`."""
-        raw = {key: _plain(value, path.parent) for key, value in asdict(self).items()}
-        path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+        write_values(self, path)
 
 
 @dataclass(frozen=True)
@@ -201,79 +227,13 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Path": (lambda value: isinstance(value, Path), "a path"),
     "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
     "tuple[str, ...]": (_tuple_of(str), "a list of names"),
+    "tuple[CensusEntry, ...]": (
+        _tuple_of(CensusEntry),
+        "a list of stores, such as [{version: 2025-11-08}]",
+    ),
     "dict[str, dict[str, Any]]": (_is_sizes, "sizes by part, such as {bridge: {dropout: 0}}"),
     "str": (lambda value: isinstance(value, str), "a text"),
     "int": (_is_count, "a whole number, 0 or more"),
     "float": (_is_share, "a number from 0 to 1"),
     "bool": (lambda value: isinstance(value, bool), "true or false"),
 }
-
-
-def _check_keys(raw: Any, path: Path) -> None:
-    if not isinstance(raw, dict):
-        msg = f"`{path}` must hold keys and values, found {type(raw).__name__}."
-        raise ValueError(msg)
-    if unknown := set(raw) - {item.name for item in fields(RunConfig)}:
-        msg = f"`{path}` has unknown keys {sorted(unknown)!r}."
-        raise ValueError(msg)
-    needed = {
-        item.name
-        for item in fields(RunConfig)
-        if item.default is MISSING and item.default_factory is MISSING
-    }
-    if missing := needed - set(raw):
-        msg = f"`{path}` lacks the keys {sorted(missing)!r}."
-        raise ValueError(msg)
-
-
-def _read(key: str, value: Any, kind: str, path: Path) -> Any:
-    match kind, value:
-        case "Path" | "Path | None", str():
-            return path.parent / value
-        case "tuple[Path, ...]", list() if all(isinstance(v, str) for v in value):
-            return tuple(
-                sorted(found for pattern in value for found in _glob(path.parent, pattern))
-            )
-        case ("tuple[str, ...]", list()):
-            return tuple(value)
-        case _:
-            # Whatever else it is, the class knows whether it may be so.
-            return value
-
-
-def _glob(here: Path, pattern: str) -> list[Path]:
-    whole = here / pattern
-    found = [whole] if whole.exists() else sorted(whole.parent.glob(whole.name))
-    if not found:
-        msg = f"No file matches {pattern!r} (looked in {str(whole.parent)!r})."
-        raise FileNotFoundError(msg)
-    return found
-
-
-def _plain(value: object, folder: Path) -> object:
-    match value:
-        case Path():
-            return _relative(value, folder)
-        case tuple() | list():
-            return [_plain(item, folder) for item in value]
-        case _:
-            return value
-
-
-def _whole(value: object) -> Any:
-    match value:
-        case Path():
-            return value.parent.resolve() / value.name
-        case tuple():
-            return tuple(_whole(item) for item in value)
-        case _:
-            return value
-
-
-def _relative(path: Path, folder: Path) -> str:
-    # Folders only: a file that is a link keeps its own name, which names its study.
-    whole = _whole(path)
-    try:
-        return Path(os.path.relpath(whole, folder.resolve())).as_posix()
-    except ValueError:
-        return str(whole)  # on another drive of Windows

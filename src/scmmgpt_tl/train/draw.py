@@ -17,6 +17,7 @@ from numba import njit
 
 from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
 
+from .corpus.real import RealCells
 from .panels import Panels
 from .studies import study_effects
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .corpus.cells import Cells
     from .markers import MarkerGenes
-    from .reference import Cells, Profiles
+    from .reference import Profiles
 
 # Noise is read from one large table at a random place: drawing it anew takes longer than all else.
 POOL = 1 << 22
@@ -70,6 +72,9 @@ class CellSource:
         nor a real cell shows.
     moved_share
         Share of cells drawn from profiles that look as if another study had measured them.
+    pool_cells, pool_steps
+        Real cells that are not in memory are drawn from pools of about so many cells, each for so
+        many steps.
     """
 
     def __init__(
@@ -82,35 +87,50 @@ class CellSource:
         markers: Mapping[str, MarkerGenes] | None = None,
         marker_share: float = 0.0,
         moved_share: float = 0.0,
+        pool_cells: int = 4096,
+        pool_steps: int = 100,
     ) -> None:
         self.profiles = profiles
-        self.cells = list(cells)
         self.types = tuple(types)
         self.real_share = real_share
         self._of_type = _members(profiles.terms, self.types)
         known = np.array([len(members) > 0 for members in self._of_type])
         weight = np.sqrt([max(len(members), 1) for members in self._of_type]) * known
         self._weight = 0.5 * known / known.sum() + 0.5 * weight / weight.sum()
-        self._real = _real_members(self.cells, self.types)
+        self._real = RealCells(cells, types, pool_cells=pool_cells, pool_steps=pool_steps)
         self._soup = _soups(profiles)
         self._panels = Panels(profiles)
         markers = markers or {}
         self._markers = {t: markers[k] for t, k in enumerate(types) if k in markers}
         self._alone = np.array(
-            [t for t in self._markers if not known[t] and t not in self._real], dtype=np.int64
+            [t for t in self._markers if not known[t] and t not in self._real.types],
+            dtype=np.int64,
         )
         self.marker_share = marker_share
         self.moved_share = moved_share
         self._studies = study_effects(profiles)
         self._noise = np.random.default_rng(0).standard_normal(POOL).astype(np.float32)
 
-    def draw(self, n: int, rng: np.random.Generator) -> Drawn:
-        """Draw `n` cells; all randomness comes from `rng`."""
-        n_real = rng.binomial(n, self.real_share) if self._real else 0
+    def draw(self, n: int, rng: np.random.Generator, *, at: tuple[int, ...] = (0, 0)) -> Drawn:
+        """Draw some cells.
+
+        Parameters
+        ----------
+        n
+            How many.
+        rng
+            All randomness comes from it.
+        at
+            Decides, with the run's seed and the like before them, by part and step which pool real
+            cells are drawn from.
+        """
+        n_real = rng.binomial(n, self.real_share) if self._real.types else 0
         n_marked = rng.binomial(n - n_real, self.marker_share) if len(self._alone) else 0
-        sizes = (n - n_real - n_marked, n_marked, n_real)
-        ways = (self._draw_from_profiles, self._draw_from_markers, self._draw_real)
+        sizes = (n - n_real - n_marked, n_marked)
+        ways = (self._draw_from_profiles, self._draw_from_markers)
         parts = [way(size, rng) for way, size in zip(ways, sizes, strict=True) if size]
+        if n_real:
+            parts.append(self._draw_real(n_real, rng, at))
         return Drawn(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.measured for part in parts]),
@@ -186,20 +206,20 @@ class CellSource:
         levels = np.exp(rng.uniform(low, high, size=len(chosen)))
         rates[chosen] = np.maximum(rates[chosen], levels)
 
-    def _draw_real(self, n: int, rng: np.random.Generator) -> Drawn:
-        term = rng.choice(np.array(sorted(self._real)), size=n)
-        rows = np.zeros((n, self.profiles.shares.shape[1]), dtype=np.float32)
-        measured = np.empty(rows.shape, dtype=bool)
+    def _draw_real(self, n: int, rng: np.random.Generator, at: tuple[int, ...]) -> Drawn:
+        """Real cells, thinned; every type that there are cells of comes up equally often."""
+        cells, rows = self._real.at(at)
+        term = rng.choice(np.array(sorted(rows)), size=n)
+        counts = np.zeros((n, self.profiles.shares.shape[1]), dtype=np.float32)
+        measured = np.empty(counts.shape, dtype=bool)
         for i, t in enumerate(term):
-            studies = self._real[t]
+            studies = rows[t]
             study = int(rng.choice(list(studies)))
-            cells = self.cells[study]
-            row = cells.counts[int(rng.choice(studies[study]))]
-            counts = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
-            rows[i, row.indices] = counts
-            measured[i] = self._panels.draw(cells.measured, rng)
-        rows *= measured
-        return Drawn(log_normalise(rows), measured, term, np.full(n, -1))
+            row = cells[study].counts[int(rng.choice(studies[study]))]
+            counts[i, row.indices] = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
+            measured[i] = self._panels.draw(cells[study].measured, rng)
+        counts *= measured
+        return Drawn(log_normalise(counts), measured, term, np.full(n, -1))
 
 
 def average_cell(profiles: Profiles) -> NDArray[np.float32]:
@@ -236,17 +256,6 @@ def log_normalise(counts: NDArray[np.float32]) -> NDArray[np.float32]:
 def _members(terms: Sequence[str], types: Sequence[str]) -> list[NDArray[np.int64]]:
     array = np.array(terms, dtype=object)
     return [np.flatnonzero(array == term) for term in types]
-
-
-def _real_members(
-    cells: Sequence[Cells], types: Sequence[str]
-) -> dict[int, dict[int, NDArray[np.int64]]]:
-    found: dict[int, dict[int, NDArray[np.int64]]] = {}
-    for study, part in enumerate(cells):
-        for t, members in enumerate(_members(part.terms, types)):
-            if len(members):
-                found.setdefault(t, {})[study] = members
-    return found
 
 
 def _soups(profiles: Profiles) -> NDArray[np.float32]:

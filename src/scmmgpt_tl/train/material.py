@@ -23,10 +23,11 @@ from scmmgpt_tl.model.padding import masked_mean, pad_texts
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .captions import TOO_GENERAL, Captioner, marker_genes
+from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
 from .genes import build_gene_table, read_gene_text
 from .markers import read_markers
-from .reference import read_cells, read_profiles
+from .reference import read_profiles
 from .start import start_bridge
 from .tissues import readable
 
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.genes import GeneTable
 
     from .config import RunConfig
+    from .corpus.cells import Cells
     from .markers import MarkerGenes
-    from .reference import Cells, Profiles
+    from .reference import Profiles
 
 GENE_TEXTS, GENE_TEXT_TOKENS = 256, 64
 
@@ -82,11 +84,11 @@ class Material:
     def tissues(self) -> Mapping[str, tuple[str, ...]]:
         """Tissues that each type was seen in, in plain words."""
         seen: dict[str, set[str]] = {term: set() for term in self.types}
-        parts = [(self.profiles.terms, self.profiles.tissues)]
-        parts += [(part.terms, part.tissues) for part in self.cells]
-        for terms, tissues in parts:
-            for term, tissue in zip(terms, tissues, strict=True):
-                seen[term].add(readable(tissue))
+        pairs = set(zip(self.profiles.terms, self.profiles.tissues, strict=True))
+        for part in self.cells:
+            pairs |= set(zip(part.terms, part.tissues, strict=True))
+        for term, tissue in pairs:
+            seen[term].add(readable(tissue))
         return {term: tuple(sorted(found - {""})) for term, found in seen.items()}
 
 
@@ -95,11 +97,11 @@ def prepare(config: RunConfig) -> Material:
     genes = build_gene_table(config.gencode, config.gene_text, extra=frozenset(config.extra_genes))
     exclude = (*config.exclude, *config.held_out_studies)
     profiles = read_profiles(config.profiles, genes, exclude=exclude)
-    cells = tuple(read_cells(path, genes) for path in config.cells)
+    cells = read_corpus(config, genes)
     markers = _read_markers(config, genes)
-    learned = {*profiles.terms, *(term for part in cells for term in part.terms)}
-    types = tuple(sorted(learned | markers.keys()))
-    times = Counter([*profiles.terms, *(t for part in cells for t in set(part.terms))])
+    # Real cells of a type count as one profile more.
+    times = Counter([*profiles.terms, *(t for part in cells for t in part.terms.categories)])
+    types = tuple(sorted(times.keys() | markers.keys()))
     return Material(
         genes=genes,
         profiles=profiles,
@@ -116,6 +118,8 @@ def prepare(config: RunConfig) -> Material:
             markers=markers,
             marker_share=config.marker_share,
             moved_share=config.moved_share,
+            pool_cells=config.pool_cells,
+            pool_steps=config.pool_steps,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Reference material: mean profiles and real cells, over the genes of one table."""
+"""Reference profiles: mean expression of cell types, over the genes of one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 
-from scmmgpt_tl import ontology
+from .mapping import NOT_A_TYPE, current_terms, gene_map
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.genes import GeneTable
-
-# A mixture (PBMC), a term that means any cell, and no term at all.
-NOT_A_TYPE = frozenset({"CL:2000001", "CL:0000003", ""})
 
 
 @dataclass(frozen=True)
@@ -49,17 +46,6 @@ class Profiles:
     terms: tuple[str, ...]
     tissues: tuple[str, ...]
     studies: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Labelled real cells of one study."""
-
-    counts: sp.csr_matrix
-    measured: NDArray[np.bool_]
-    terms: tuple[str, ...]
-    tissues: tuple[str, ...]
-    study: str
 
 
 def read_profiles(
@@ -100,42 +86,13 @@ def read_profiles(
     )
 
 
-def read_cells(path: Path, genes: GeneTable) -> Cells:
-    """Read the labelled cells of a file of counts.
-
-    Parameters
-    ----------
-    path
-        `.h5ad` file with counts in `X` and `obs["cell_type_id"]`, `obs["tissue"]`.
-    genes
-        Gene table of the model.
-
-    Raises
-    ------
-    ValueError
-        If no gene of the file is in the table.
-    """
-    adata = ad.read_h5ad(path)
-    to_model = _gene_map(adata.var_names, genes)
-    terms = _terms(adata.obs["cell_type_id"])
-    keep = np.array([term not in NOT_A_TYPE for term in terms])
-    counts = sp.csr_matrix(adata.X[keep] @ to_model, dtype=np.float32)
-    return Cells(
-        counts=counts,
-        measured=np.asarray(to_model.sum(0)).ravel() > 0,
-        terms=tuple(np.array(terms, dtype=object)[keep]),
-        tissues=tuple(adata.obs["tissue"].astype(str)[keep]),
-        study=path.stem,
-    )
-
-
 def _read_profile_file(
     path: Path, genes: GeneTable, exclude: tuple[str, ...], only: tuple[str, ...] | None
 ) -> Profiles:
     adata = ad.read_h5ad(path)
     studies = [f"{path.stem}|{name}" for name in _matrices(adata)]
-    terms = _terms(adata.obs["cell_type_id"])
-    to_model = _gene_map(adata.var_names, genes)
+    terms = current_terms(adata.obs["cell_type_id"])
+    to_model = gene_map(adata.var_names, genes)
     mapped = np.asarray(_linear(adata) @ to_model, dtype=np.float32)
     panel, panels = _panels(adata, to_model)
     wanted = [_is_wanted(study, exclude, only) for study in studies]
@@ -163,11 +120,6 @@ def _is_wanted(study: str, exclude: tuple[str, ...], only: tuple[str, ...] | Non
     return not study.startswith(exclude) and (only is None or study.startswith(only))
 
 
-def _terms(ids: Sequence[str]) -> list[str]:
-    cl = ontology.load()
-    return [cl.current(term) if term in cl else "" for term in map(str, ids)]
-
-
 def _linear(adata: ad.AnnData) -> NDArray[np.float32]:
     """Expression in linear units; profiles in a unit that cannot be linearised become empty."""
     values = adata.X.toarray() if sp.issparse(adata.X) else np.asarray(adata.X)
@@ -178,20 +130,6 @@ def _linear(adata: ad.AnnData) -> NDArray[np.float32]:
     # Array intensities and log2 of unstated offset have no zero to draw counts from.
     values[np.char.startswith(unit.astype(str), "log2")] = 0
     return np.maximum(values, 0)
-
-
-def _gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:
-    """0/1 matrix from a file's genes to the table's: by symbol, alias or Ensembl id."""
-    index = {alias: i for i, aliases in enumerate(genes.aliases) for alias in aliases}
-    index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
-    index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
-    pairs = [(i, index[name]) for i, name in enumerate(map(str, names)) if name in index]
-    if not pairs:
-        msg = f"None of the genes {', '.join(map(str, names[:5]))} ... is in the gene table."
-        raise ValueError(msg)
-    rows, columns = zip(*pairs, strict=True)
-    ones = np.ones(len(pairs), dtype=np.float32)
-    return sp.csr_matrix((ones, (rows, columns)), shape=(len(names), len(genes)))
 
 
 def _panels(

@@ -1,0 +1,44 @@
+"""From the genes and cell types that a source names to those of the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from scmmgpt_tl import ontology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+# A mixture (PBMC), a term that means any cell, and no term at all.
+NOT_A_TYPE = frozenset({"CL:2000001", "CL:0000003", ""})
+
+
+def current_terms(ids: Iterable[str]) -> list[str]:
+    """Return today's Cell Ontology id for each id, `""` where the ontology has none."""
+    cl = ontology.load()
+    return [cl.current(term) if term in cl else "" for term in map(str, ids)]
+
+
+def gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:
+    """Return the 0/1 matrix from a source's genes to the table's: by symbol, alias or Ensembl id.
+
+    Raises
+    ------
+    ValueError
+        If no gene of the source is in the table.
+    """
+    index = {alias: i for i, aliases in enumerate(genes.aliases) for alias in aliases}
+    index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
+    index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
+    pairs = [(i, index[name]) for i, name in enumerate(map(str, names)) if name in index]
+    if not pairs:
+        msg = f"None of the genes {', '.join(map(str, names[:5]))} ... is in the gene table."
+        raise ValueError(msg)
+    rows, columns = zip(*pairs, strict=True)
+    ones = np.ones(len(pairs), dtype=np.float32)
+    return sp.csr_matrix((ones, (rows, columns)), shape=(len(names), len(genes)))
