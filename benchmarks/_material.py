@@ -88,7 +88,10 @@ def draw(source: CellSource, genes: GeneTable, *, n_cells: int, seed: int) -> Tr
         Decides which.
     """
     rng = np.random.default_rng([seed, 7])
-    batches = [source.draw(min(BATCH, n_cells - start), rng) for start in range(0, n_cells, BATCH)]
+    batches = [
+        source.draw(min(BATCH, n_cells - start), rng, at=(seed, 0, step))
+        for step, start in enumerate(range(0, n_cells, BATCH))
+    ]
     return Training(
         sparse.vstack([per_ten_thousand(batch.values) for batch in batches], format="csr"),
         np.concatenate([batch.term for batch in batches]),

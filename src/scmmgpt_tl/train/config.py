@@ -155,6 +155,10 @@ class RunConfig:
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
                 raise ValueError(msg)
+        for pair in self.known_apart:
+            if pair.count("~") != 1:
+                msg = f"`known_apart` must hold pairs such as 'trained ~ kept out', found {pair!r}."
+                raise ValueError(msg)
         for name in ("stage1_cells", "stage2_cells"):
             if (n := getattr(self, name)) < self.parts or n % self.parts:
                 msg = f"`{name}` must be a multiple of `parts` ({self.parts}), found {n!r}."

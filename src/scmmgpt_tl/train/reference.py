@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anndata as ad
+import h5py
 import numpy as np
 import scipy.sparse as sp
+from anndata.io import read_elem
 
 from .mapping import NOT_A_TYPE, current_terms, gene_map
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.genes import GeneTable
@@ -86,11 +89,20 @@ def read_profiles(
     )
 
 
+def cited_studies(path: Path) -> list[tuple[str, str, str]]:
+    """Return each study of a file of profiles, the file, and what it cites (`obs["citation"]`)."""
+    with h5py.File(path) as file:
+        obs = read_elem(file["obs"])
+    cited = obs["citation"].astype(str) if "citation" in obs else [""] * len(obs)
+    pairs = dict.fromkeys(zip(_matrices(obs), cited, strict=True))
+    return [(f"{path.stem}|{name}", path.name, text) for name, text in pairs]
+
+
 def _read_profile_file(
     path: Path, genes: GeneTable, exclude: tuple[str, ...], only: tuple[str, ...] | None
 ) -> Profiles:
     adata = ad.read_h5ad(path)
-    studies = [f"{path.stem}|{name}" for name in _matrices(adata)]
+    studies = [f"{path.stem}|{name}" for name in _matrices(adata.obs)]
     terms = current_terms(adata.obs["cell_type_id"])
     to_model = gene_map(adata.var_names, genes)
     mapped = np.asarray(_linear(adata) @ to_model, dtype=np.float32)
@@ -108,12 +120,12 @@ def _read_profile_file(
     )
 
 
-def _matrices(adata: ad.AnnData) -> list[str]:
+def _matrices(obs: pd.DataFrame) -> list[str]:
     """Name of the study, or sample, of each profile."""
     for column in ("matrix", "sample"):
-        if column in adata.obs:
-            return [str(name) for name in adata.obs[column]]
-    return [""] * adata.n_obs
+        if column in obs:
+            return [str(name) for name in obs[column]]
+    return [""] * len(obs)
 
 
 def _is_wanted(study: str, exclude: tuple[str, ...], only: tuple[str, ...] | None) -> bool:

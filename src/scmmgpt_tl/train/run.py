@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .config import Hardware, RunConfig
+from .leakage import check_leakage
 from .material import Material, model_config, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
@@ -50,10 +51,11 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     Raises
     ------
     ValueError
-        If the folder holds another run.
+        If the folder holds another run, or the run would learn from what it is tested on.
     """
     _claim(folder, config)
     material = prepare(config)
+    check_leakage(config, material.cells)
     tokenizer, kept = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
     network = start_network(config, material)
