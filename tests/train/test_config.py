@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from scmmgpt_tl.train.config import RunConfig
+from scmmgpt_tl.train.corpus.entry import CensusEntry
 
 NEEDED = {
     "profiles": ["data/p_*.h5ad"],
@@ -121,6 +122,8 @@ def test_no_file_matches(folder):
         ("cells", [3], "a list of paths"),
         ("bert", 3, "a path"),
         ("architecture", {"bridge": 3}, "sizes by part"),
+        ("census", {"version": "2025-11-08"}, "a list of stores"),
+        ("cells_in_memory", 0.5, "a whole number"),
     ],
 )
 def test_wrong_values_are_named(folder, key, value, wanted):
@@ -141,6 +144,19 @@ def test_values_are_checked_however_a_run_is_made(folder):
         ({"stage2_cells": 2}, r"`stage2_cells` must be a multiple of `parts` \(4\), found 2"),
         ({"precision": "16-mixed"}, r"`precision` must be one of auto, bf16-mixed, .*'16-mixed'"),
         ({"accumulate": 0}, r"`accumulate` must be 1 or more"),
+        ({"pool_steps": 0}, r"`pool_steps` must be 1 or more"),
+        ({"known_apart": ["a and b"]}, r"`known_apart` must hold pairs such as .*'a and b'"),
+        ({"census": [{"release": "x"}]}, r"`census` of `.*` has unknown keys \['release'\]"),
+        ({"census": ["x"]}, r"`census` of `.*` must hold keys and values, found str"),
+        (
+            {"census": [{"version": "x", "organism": 9606}]},
+            r"`organism` must be a text, found 9606",
+        ),
+        (
+            {"census": [{"version": "x", "uri": "y"}]},
+            r"each entry needs one of .* 'x', 'y' and None",
+        ),
+        ({"census": [{}]}, r"each entry needs one of `version`, `uri` and `path`"),
     ],
 )
 def test_what_cannot_be_run_is_named(folder, change, message):
@@ -155,3 +171,27 @@ def test_a_moved_run_is_the_same_run(folder):
     again = RunConfig.read(folder / "deeper" / "run.yaml")
     assert again.resolved() == config.resolved()
     assert replace(again, seed=1).resolved() != config.resolved()
+
+
+def test_a_folder_stands_for_the_cells_in_it(folder):
+    for name in ("b.zarr", "notes"):
+        (folder / "data" / name).mkdir()
+    names = ["p_[1].h5ad", "p_a.h5ad", "p_b.h5ad", "q.h5ad"]
+    assert [path.name for path in read(folder, cells=["data"]).cells] == ["b.zarr", *names]
+    assert [path.name for path in read(folder, cells=["data/*.zarr"]).cells] == ["b.zarr"]
+    with pytest.raises(FileNotFoundError, match=r"notes' holds no .h5ad or .zarr"):
+        read(folder, cells=["data/notes"])
+
+
+def test_stores_are_read_and_written(folder):
+    text = "census: [{version: 2025-11-08, value_filter: sex == 'male'}, {path: data/soma}]\n"
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump(NEEDED) + text, encoding="utf-8")
+    config = RunConfig.read(path)
+    release = CensusEntry(version="2025-11-08", value_filter="sex == 'male'")
+    assert config.census == (release, CensusEntry(path=folder / "data" / "soma"))
+    (folder / "deeper").mkdir()
+    config.write(folder / "deeper" / "run.yaml")
+    again = RunConfig.read(folder / "deeper" / "run.yaml")
+    assert again.census[1].path != config.census[1].path
+    assert again.resolved() == config.resolved()

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
-from anndata.io import read_elem
+from anndata import read_h5ad
+from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.train.config import RunConfig
+from scmmgpt_tl.train.corpus.cells import as_categorical
+from scmmgpt_tl.train.corpus.files import open_cells, read_donors
+from scmmgpt_tl.train.leakage import check_leakage, read_origin
+from scmmgpt_tl.train.origin import ACCESSION, YEAR
+from scmmgpt_tl.train.reference import cited_studies
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "training" / "default.yaml"
 
@@ -26,8 +35,8 @@ AUTHORS = {"fetal_brain_braun": "Braun"}
 # T cells of four tissues whose source names no study. The 10x cells of the benchmark with T cells
 # are older (v1), or of the liver and of colorectal tumours, so these are taken for another study.
 UNKNOWN = "human_cellprofilelibrary|Human/History/Tcell_Adult_"
-YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-ACCESSION = re.compile(r"\b(?:GSE|SRP|PRJNA|E-MTAB-)\d+\b")
+# Counts of fewer genes may be the same by chance.
+FEWEST_GENES = 30
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +65,9 @@ def studies(config):
     """All that is known of each profile study the run reads: its name and what it cites."""
     found = {}
     for path in config.profiles:
-        with h5py.File(path) as file:
-            obs = read_elem(file["obs"])
-        matrix = next((obs[c] for c in ("matrix", "sample") if c in obs), None)
-        cited = obs["citation"].astype(str) if "citation" in obs else [""] * len(obs)
-        for name, citation in zip(matrix.astype(str), cited, strict=True):
-            study = f"{path.stem}|{name}"
+        for study, _, citation in cited_studies(path):
             if not study.startswith(config.exclude):
-                found[study] = citation
+                found[study] = f"{found.get(study, '')} {citation}".strip()
     return found
 
 
@@ -161,3 +165,65 @@ def test_markers_computed_from_cells_of_the_benchmark_are_not_read(config):
 def test_held_out_studies_exist(config, studies):
     for held in config.held_out_studies:
         assert any(study.startswith(held) for study in studies), held
+
+
+@pytest.fixture(scope="module")
+def trained(config, gene_table):
+    return [open_cells(path, gene_table) for path in config.cells]
+
+
+def test_the_run_names_everything_it_is_measured_on(config, dev, shared_data):
+    assert config.keep_out_splits == ("dev",)
+    assert shared_data / "manifest.csv" in [path.resolve() for path in config.keep_out]
+    assert set(dev) <= {path.stem for path in config.keep_out}
+
+
+def test_the_shipped_run_is_not_refused(config, trained):
+    check_leakage(config, trained)
+
+
+def test_a_file_of_the_benchmark_is_found_under_another_name(config, dev, trained, shared_data):
+    found = set()
+    for name in dev:
+        path = shared_data / "dev" / f"{name}.h5ad"
+        with h5py.File(path) as file:
+            donors = as_categorical(read_donors(file, 1))
+        leak = replace(trained[0], study="renamed", cited=read_origin(path).cited, donors=donors)
+        try:
+            check_leakage(replace(config, profiles=(), held_out_studies=()), [leak])
+        except ValueError as error:
+            assert f"'renamed' ({leak.source}), which is trained on, and" in str(error)  # noqa: PT017
+            found.add(name)
+    # It names neither an article nor an accession, and no donor.
+    assert set(dev) - found == {"crc_scmetalink"}
+
+
+def test_no_donor_of_the_benchmark_is_trained_on(config, dev, shared_data):
+    here = {path: read_origin(path).people for path in (*config.cells, *config.held_out_cells)}
+    assert sum(map(len, here.values())) > 4
+    for name in dev:
+        people = read_origin(shared_data / "dev" / f"{name}.h5ad").people
+        assert not any(people & others for others in here.values()), name
+
+
+def test_no_cell_of_the_benchmark_is_trained_on(config, dev, shared_data):
+    measured = [read_h5ad(shared_data / "dev" / f"{name}.h5ad") for name in dev]
+    for path in (*config.cells, *config.held_out_cells):
+        ours = read_h5ad(path)
+        for theirs in measured:
+            genes = ours.var_names.intersection(theirs.var_names)
+            mine, other = (cells_by_counts(adata[:, genes].X) for adata in (ours, theirs))
+            assert not mine & other, path
+
+
+def cells_by_counts(matrix):
+    """Cells told by their counts, as far as these are of enough genes."""
+    counts = csr_matrix(matrix, dtype=np.float32)
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    genes, values = counts.indices.astype(np.int32), counts.data
+    return {
+        (genes[start:stop].tobytes(), values[start:stop].tobytes())
+        for start, stop in pairwise(counts.indptr)
+        if stop - start >= FEWEST_GENES
+    }
