@@ -108,7 +108,7 @@ def read_table(path: Path, *, splits: Sequence[str] = ()) -> list[Origin]:
         if table.empty:
             msg = f"No row of {path.name!r} has a `split` of `keep_out_splits`, {list(splits)!r}."
             raise ValueError(msg)
-    cited = table[[column for column in CITED if column in table]].agg("; ".join, axis=1)
+    cited = map("; ".join, table[[column for column in CITED if column in table]].to_numpy())
     donors = table["donor"] if "donor" in table else [""] * len(table)
     return [
         Origin(study, path.name, text, frozenset(map(str.strip, names.split(";"))) - {""})

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
-from scipy.sparse import random as random_sparse
+from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.train import batches
 from scmmgpt_tl.train.batches import draw_batch
 from scmmgpt_tl.train.corpus.files import open_cells, read_cells
 from scmmgpt_tl.train.corpus.real import BLOCK, RealCells
+from scmmgpt_tl.train.draw import CellSource
 from scmmgpt_tl.train.material import prepare
 
 TYPES = ("CL:0000084", "CL:0000182", "CL:0000236")
@@ -127,8 +128,7 @@ def test_a_batch_is_the_same_whoever_draws_it(monkeypatch, streaming):
 
 
 def test_streamed_cells_are_those_of_the_file(streaming, material):
-    source = replace(streaming).source
-    source.real_share = 1.0
+    source = CellSource(streaming.profiles, streaming.cells, types=streaming.types, real_share=1.0)
     drawn = source.draw(20, np.random.default_rng(0), at=(0, 0))
     cells = material.cells[0]
     for values, term in zip(drawn.values, drawn.term, strict=True):
@@ -139,15 +139,15 @@ def test_streamed_cells_are_those_of_the_file(streaming, material):
 @pytest.mark.parametrize("name", ["large.h5ad", "large.zarr"])
 def test_memory_is_set_by_the_pool_and_not_by_the_file(gene_table, tmp_path, name):
     n = 20_000
-    counts = random_sparse(n, len(gene_table), density=0.3, format="csr", rng=0, dtype=np.float32)
-    counts.data[:] = 1
+    dense = np.random.default_rng(0).random((n, len(gene_table)), dtype=np.float32) < 0.3
+    counts = csr_matrix(dense, dtype=np.float32)
     obs = pd.DataFrame({"cell_type_id": np.array(TYPES)[np.arange(n) % 3], "tissue": "blood"})
     adata = AnnData(counts, obs=obs.set_index(obs.index.astype(str)))
     adata.var_names = list(gene_table.symbols)
     path = tmp_path / name
     adata.write_zarr(path) if path.suffix == ".zarr" else adata.write_h5ad(path)
     in_memory = 8 * counts.nnz
-    del adata, counts
+    del adata, counts, dense
     cells = open_cells(path, gene_table)
     real = RealCells([cells], TYPES, pool_cells=512, pool_steps=1)
     tracemalloc.start()
