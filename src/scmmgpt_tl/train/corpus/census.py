@@ -38,10 +38,14 @@ class SomaCounts:
         Where in it the cells are, ascending.
     to_model
         0/1 matrix from the genes of the array to those of the model.
+    store
+        That the array is in. An array is closed with its store, and that when nobody holds it.
     """
 
-    def __init__(self, array: Any, ids: NDArray[np.int64], to_model: sp.csr_matrix) -> None:
-        self._array, self._ids, self._to_model = array, ids, to_model
+    def __init__(
+        self, array: Any, ids: NDArray[np.int64], to_model: sp.csr_matrix, *, store: Any
+    ) -> None:
+        self._array, self._ids, self._to_model, self._store = array, ids, to_model, store
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -96,7 +100,7 @@ def open_census(entry: CensusEntry, genes: GeneTable) -> list[Cells]:
             row, cited = about.get(study, (None, ""))
             found.append(
                 Cells(
-                    counts=SomaCounts(array, ids, to_model),
+                    counts=SomaCounts(array, ids, to_model, store=store),
                     measured=_measured(to_model, presence, row),
                     terms=labels.terms,
                     tissues=labels.tissues,
