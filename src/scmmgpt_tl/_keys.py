@@ -105,3 +105,30 @@ class RankKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.rank_terms`."""
 
     key: str = "scmm_rank_terms"
+
+
+@dataclass(frozen=True)
+class GenerationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.generate`."""
+
+    key: str = "scmm_prompt"
+
+    @property
+    def prompt(self) -> str:
+        """Text of a cell, in `obs`."""
+        return self.key
+
+    @property
+    def cl(self) -> str:
+        """Cell Ontology id of the text, in `obs`."""
+        return f"{self.key}_cl"
+
+    @property
+    def place(self) -> str:
+        """Place between two texts, in `obs`."""
+        return f"{self.key}_place"
+
+    @property
+    def share(self) -> str:
+        """Expected shares of expression, in `varm`."""
+        return f"{self.key}_share"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from scmmgpt_tl.train.batches import draw_batch
-from scmmgpt_tl.train.stage2 import caption_profiles, describe_cells, examples
+from scmmgpt_tl.train.stage2 import describe_cells, examples
+from scmmgpt_tl.train.stage2_expression import caption_profiles
 from scmmgpt_tl.train.written import Written
 
 

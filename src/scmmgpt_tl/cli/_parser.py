@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import _commands, _info, _train
+from . import _commands, _generate, _info, _train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_embed(commands)
     _add_describe(commands)
     _add_search(commands)
+    _add_generate(commands)
     _add_info(commands)
     _add_pretrain(commands)
     _add_publish(commands)
@@ -91,6 +92,49 @@ def _add_search(commands: Commands) -> None:
     parser.add_argument("query", help='what to look for, such as "exhausted CD8 T cell"')
     _add_model(parser)
     _add_output(parser, key="scmm_search", table="the scores")
+
+
+def _add_generate(commands: Commands) -> None:
+    parser = _new(
+        commands,
+        "generate",
+        _generate.generate,
+        text="make counts of the cells that texts describe",
+    )
+    parser.add_argument(
+        "prompts", nargs="+", metavar="TEXT", help='such as "plasma cell in bone marrow"'
+    )
+    parser.add_argument(
+        "-n", "--n-cells", type=int, default=100, help="cells of each text (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--genes",
+        type=Path,
+        metavar="FILE",
+        help="genes to generate: one name a line, or a file of cells whose genes to take "
+        "(default: the model's)",
+    )
+    parser.add_argument(
+        "--library-size",
+        type=float,
+        help="expected counts of a cell (default: drawn as in the cells that were trained with)",
+    )
+    parser.add_argument(
+        "--dispersion", type=float, help="variation beyond chance; 0 for none (default: measured)"
+    )
+    parser.add_argument(
+        "--steps", type=int, help="stops on the way between two texts, both included"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other cells")
+    _add_which_model(parser, default_model="default")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
+    group.add_argument(
+        "--key-added", default="scmm_prompt", help="name of the results (default: %(default)s)"
+    )
 
 
 def _add_info(commands: Commands) -> None:
@@ -224,6 +268,10 @@ def _add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "
     )
     group.add_argument("--gene-symbols", metavar="COLUMN", help="column of .var with gene names")
     group.add_argument("--mod", help='modality of an .h5mu file (default: "rna")')
+    _add_which_model(parser, default_model=default_model)
+
+
+def _add_which_model(parser: argparse.ArgumentParser, *, default_model: str | None) -> None:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",

@@ -20,6 +20,7 @@ from .calibration import Calibration
 from .genes import GeneTable
 from .labels import LabelTable
 from .markers import MarkerTable
+from .sampling import MEASURED, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION: Final = 1
 
 _GENES, _LABELS, _CALIBRATION, _CARD = "genes.tsv", "labels.tsv", "calibration.json", "README.md"
-_MARKERS = "markers.tsv"
+_MARKERS, _SAMPLING = "markers.tsv", "sampling.json"
 _TEXT, _DECODER = "text_tokenizer.json", "decoder_tokenizer.json"
 _REQUIRED = frozenset({_GENES, _LABELS, _CALIBRATION, _TEXT, _DECODER, _CARD})
 _TEXT_KEYS = ("name", "revision", "licence", "sha256")
@@ -57,6 +58,8 @@ class BundleFiles:
         The tables.
     markers
         Marker genes; a bundle without `markers.tsv` has none.
+    sampling
+        How counts are drawn; a bundle without `sampling.json` has what was measured for another.
     text_tokenizer, decoder_tokenizer
         Paths of the two tokenizer files.
     card
@@ -74,6 +77,7 @@ class BundleFiles:
     labels: LabelTable
     calibration: Calibration
     markers: MarkerTable
+    sampling: Sampling
     text_tokenizer: Path
     decoder_tokenizer: Path
     card: Path
@@ -94,6 +98,7 @@ def write_bundle(
     revision: str,
     licence: str,
     markers: MarkerTable | None = None,
+    sampling: Sampling | None = None,
 ) -> str:
     """Write a bundle beside ``folder``, and move it there when it is whole.
 
@@ -116,6 +121,8 @@ def write_bundle(
         Of the model.
     markers
         Marker genes, if the model knows any.
+    sampling
+        How counts are drawn, if it was measured.
 
     Returns
     -------
@@ -137,6 +144,8 @@ def write_bundle(
         calibration.write(fresh / _CALIBRATION)
         if markers is not None:
             markers.write(fresh / _MARKERS, symbols=genes.symbols)
+        if sampling is not None:
+            sampling.write(fresh / _SAMPLING)
         _write_text(fresh / _TEXT, text_tokenizer_json)
         _write_text(fresh / _DECODER, decoder_tokenizer_json)
         _write_text(fresh / _CARD, card)
@@ -203,6 +212,7 @@ def read_bundle(
             if _MARKERS in content["files"]
             else MarkerTable.empty(len(genes))
         ),
+        sampling=(Sampling.read(folder / _SAMPLING) if _SAMPLING in content["files"] else MEASURED),
         text_tokenizer=folder / _TEXT,
         decoder_tokenizer=folder / _DECODER,
         card=folder / _CARD,

@@ -107,12 +107,16 @@ class ExpressionConfig:
 
     Parameters
     ----------
+    kind
+        `"joined"` judges all genes by one small network, `"weighted"` gives each a level and weights
+        of its own.
     width
         Width of the attention, over all heads.
     n_heads
         Number of heads.
     """
 
+    kind: str = "joined"
     width: int = 256
     n_heads: int = 4
 

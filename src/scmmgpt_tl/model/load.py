@@ -190,6 +190,7 @@ def _load(
         label_embeddings=bundle.tensors["labels"][_EMBEDDINGS].numpy(),
         calibration=bundle.calibration,
         markers=bundle.markers,
+        sampling=bundle.sampling,
         text_tokenizer=Tokenizer.from_file(str(bundle.text_tokenizer)),
         decoder_tokenizer=Tokenizer.from_file(str(bundle.decoder_tokenizer)),
         device=device,

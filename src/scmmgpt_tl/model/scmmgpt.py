@@ -14,7 +14,7 @@ from torch import nn
 
 from .bridge import Bridge
 from .encoders import build_encoder, build_tokenizer
-from .expression_decoder import ExpressionDecoder
+from .expression_decoder import build_expression_decoder
 from .padding import pad_texts
 from .text_decoder import TextDecoder
 
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from .genes import GeneTable
     from .labels import LabelTable
     from .markers import MarkerTable
+    from .sampling import Sampling
     from .tokens import GeneTokens
+
+
+TEXTS_AT_ONCE = 4
 
 
 class CellStates(NamedTuple):
@@ -51,8 +55,11 @@ class ScMMGPT(nn.Module):
         self.cell_encoder = build_encoder(config.encoder)
         self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
         self.text_decoder = TextDecoder(config.decoder, query_width=config.bridge.hidden)
-        self.expression_decoder = ExpressionDecoder(
-            config.expression, gene_width=config.encoder.width, text_width=config.bridge.hidden
+        self.expression_decoder = build_expression_decoder(
+            config.expression,
+            n_genes=config.encoder.n_genes,
+            gene_width=config.encoder.width,
+            text_width=config.bridge.hidden,
         )
 
     def encode_cells(self, tokens: GeneTokens, measured: torch.Tensor) -> CellStates:
@@ -99,6 +106,8 @@ class Model:
         From similarity to the chance of being right.
     markers
         Genes that speak for a cell type.
+    sampling
+        Depth and over-dispersion of the counts that are generated.
     text_tokenizer, decoder_tokenizer
         Cut what the bridge and the text decoder read.
     device, dtype
@@ -116,6 +125,7 @@ class Model:
     label_embeddings: NDArray[np.float32] = field(repr=False)
     calibration: Calibration = field(repr=False)
     markers: MarkerTable = field(repr=False)
+    sampling: Sampling = field(repr=False)
     text_tokenizer: Tokenizer = field(repr=False)
     decoder_tokenizer: Tokenizer = field(repr=False)
     device: torch.device
@@ -253,6 +263,7 @@ class Model:
             labels=self.labels,
             calibration=self.calibration,
             markers=self.markers,
+            sampling=self.sampling,
             text_tokenizer_json=self.text_tokenizer.to_str(),
             decoder_tokenizer_json=self.decoder_tokenizer.to_str(),
             card=card,
@@ -263,9 +274,14 @@ class Model:
 
     def generate_expression(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return expected shares of expression (texts, genes); each row sums to 1."""
-        ids, mask = self._read_text(texts)
-        with torch.inference_mode():
-            return self.network.expression(ids, mask).float().softmax(-1).cpu().numpy()
+        out = np.empty((len(texts), len(self.genes)), dtype=np.float32)
+        # A text takes the memory of a state a gene, so that many are read one after the other.
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            chosen = slice(start, start + TEXTS_AT_ONCE)
+            ids, mask = self._read_text(texts[chosen])
+            with torch.inference_mode():
+                out[chosen] = self.network.expression(ids, mask).float().softmax(-1).cpu().numpy()
+        return out
 
     def _read_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         limit = self.config.bridge.max_positions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ._annotate import annotate
 from ._describe import describe
 from ._embed import embed
+from ._generate import generate
 from ._rank_terms import rank_terms
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "rank_terms", "search"]
+__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "search"]

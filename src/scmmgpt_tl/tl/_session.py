@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.scmmgpt import CellStates
     from scmmgpt_tl.pp._counts import Counts
 
-__all__ = ["Session", "open_session"]
+__all__ = ["Session", "load", "open_session"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def open_session(
         Values, genes or the object itself cannot be used; the message says why.
     """
     data, own = target(adata, copy=copy, mod=mod)
-    loaded = _load(model)
+    loaded = load(model)
     prepared = prepare(
         own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
     )
@@ -179,7 +179,14 @@ def open_session(
     return Session(data, own, loaded, prepared, arguments)
 
 
-def _load(model: Model | str | Path | None) -> Model:
+def load(model: Model | str | Path | None) -> Model:
+    """Load the model that the user asked for.
+
+    Parameters
+    ----------
+    model
+        Name or path of a model, a model, or `None` for the default one.
+    """
     from scmmgpt_tl import load_model
 
     match model:

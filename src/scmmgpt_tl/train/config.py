@@ -59,6 +59,9 @@ class RunConfig:
     known_apart
         Pairs of studies, or of their beginnings, that look the same but are not:
         `"trained ~ kept out"`.
+    sampling
+        `.h5ad` files of counted molecules whose depth and over-dispersion generated cells take, see
+        :func:`scmmgpt_tl.train.sampling.measure_sampling`; without, bundles do not say.
     extra_genes
         Symbols of non-coding genes to include.
     architecture
@@ -121,6 +124,7 @@ class RunConfig:
     keep_out: tuple[Path, ...] = ()
     keep_out_splits: tuple[str, ...] = ()
     known_apart: tuple[str, ...] = ()
+    sampling: tuple[Path, ...] = ()
     extra_genes: tuple[str, ...] = ()
     architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int = 0

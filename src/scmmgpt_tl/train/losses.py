@@ -144,3 +144,26 @@ def expression(
     log_shares = log_rates.masked_fill(~measured, float("-inf")).log_softmax(-1)
     weighted = torch.where(measured, shares * log_shares, torch.zeros_like(shares))
     return -weighted.sum(-1).mean()
+
+
+def levels(
+    log_rates: torch.Tensor, shares: torch.Tensor, measured: torch.Tensor, total: torch.Tensor
+) -> torch.Tensor:
+    r"""Mean squared distance of log-normalised levels, over measured genes.
+
+    .. math:: L = \frac1n \sum_i \frac1{|M_i|} \sum_{g \in M_i} \big(\log(1 + T_i p_{ig}) -
+        \log(1 + T_i \hat p_{ig})\big)^2
+
+    The few genes that make up most of a cell decide :func:`expression`; here all genes count alike.
+
+    Parameters
+    ----------
+    log_rates, shares, measured
+        As in :func:`expression`, whose predicted shares are :math:`\hat p`.
+    total
+        Counts that these genes make up in a cell of ten thousand, (texts,).
+    """
+    found = log_rates.masked_fill(~measured, float("-inf")).softmax(-1)
+    scale = total[:, None]
+    distance = (torch.log1p(scale * shares) - torch.log1p(scale * found)) ** 2
+    return ((distance * measured).sum(-1) / measured.sum(-1).clamp_min(1)).mean()

@@ -15,6 +15,7 @@ from scmmgpt_tl.model.state import distinct_state
 
 from .calibrate import calibrate
 from .markers import marker_table
+from .sampling import measure_sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ def publish(
         material.genes,
         without=(*config.markers_without, *config.markers_not_shipped),
     )
+    average = network.cell_encoder.average.cpu().numpy()
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
     calibration, measured = calibrate(
@@ -92,6 +94,9 @@ def publish(
         labels=labels,
         calibration=calibration,
         markers=markers,
+        sampling=(
+            measure_sampling(config.sampling, material.genes, average) if config.sampling else None
+        ),
         text_tokenizer_json=material.text_tokenizer.to_str(),
         decoder_tokenizer_json=decoder_tokenizer.to_str(),
         card=card(

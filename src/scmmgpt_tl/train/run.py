@@ -16,7 +16,8 @@ from .material import Material, model_config, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
 from .stage1 import LABELS, Stage1
-from .stage2 import ExpressionStage, TextStage
+from .stage2 import TextStage
+from .stage2_expression import ExpressionStage
 from .start import start_decoder
 from .vocabulary import trim_tokenizer
 from .written import corpus_texts

@@ -1,4 +1,4 @@
-"""Stage 2, generative: cells become text, and text becomes expression. The bridge stays as it is."""
+"""Stage 2, cell to text: cells become descriptions. The bridge stays as it is."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.padding import pad_ids, pad_texts
+from scmmgpt_tl.model.padding import pad_ids
 
-from . import losses
 from .batches import draw_batch, mean_over_all, own_parts
 from .learner import Learner
 from .optimize import one_cycle
@@ -33,13 +32,10 @@ if TYPE_CHECKING:
     from .material import Material
     from .written import Written
 
-LLAMA_RATE, LORA_RATE, NEW_RATE, EXPRESSION_RATE = 4e-4, 1e-3, 1e-3, 2e-3
-TEXT_TOKENS = 40
-TEXTS = 8
+LLAMA_RATE, LORA_RATE, NEW_RATE = 4e-4, 1e-3, 1e-3
 MOST_GENES = 8
-COMMON_GENES, RANDOM_GENES = 1000, 2000
 # What the numbers of a run and a step are joined by; those below are stage 1's.
-CELLS, WORDS, PROFILES = 10, 11, 12
+CELLS, WORDS = 10, 11
 
 
 class Told(NamedTuple):
@@ -50,16 +46,6 @@ class Told(NamedTuple):
     ids: torch.Tensor  # (cells, length) left-padded prompt and description
     mask: torch.Tensor  # (cells, length) 0 where padded
     target: torch.Tensor  # (cells, length) 1 where the description stands
-
-
-class Read(NamedTuple):
-    """Texts, and what the cells they are about express."""
-
-    ids: torch.Tensor  # (texts, words)
-    mask: torch.Tensor  # (texts, words)
-    genes: torch.Tensor  # (genes,) those that are looked at in this step
-    shares: torch.Tensor  # (texts, genes) rows sum to 1
-    measured: torch.Tensor  # (texts, genes) bool
 
 
 class TextStage(Learner):
@@ -130,72 +116,6 @@ class TextStage(Learner):
         return {}
 
 
-class ExpressionStage(Learner):
-    """Text to cell: genes learn to read a text; no cell enters, so none can leak.
-
-    Parameters
-    ----------
-    network
-        Its expression decoder is trained in place.
-    material
-        What there is to learn from.
-    config
-        The run.
-    """
-
-    parts = ("expression_decoder",)
-
-    def __init__(self, network: ScMMGPT, material: Material, config: RunConfig) -> None:
-        super().__init__(network)
-        self._material, self._config = material, config
-        average = network.cell_encoder.average.cpu().numpy()
-        self._common = np.argsort(-average)[:COMMON_GENES]
-        # Every type comes up equally often, however many profiles it has.
-        terms = material.profiles.terms
-        weight = 1 / np.array([terms.count(t) for t in terms])
-        self._weight = weight / weight.sum()
-
-    def draw(self, step: int) -> Read:
-        """Choose this process's profiles of a step, and write about them."""
-        config, profiles = self._config, self._material.profiles
-        # Shares within any part of the genes are multinomial as well, so a part will do.
-        rng = np.random.default_rng([config.seed, PROFILES, step])
-        n_genes = profiles.shares.shape[1]
-        drawn = rng.choice(n_genes, size=min(RANDOM_GENES, n_genes), replace=False)
-        genes = np.union1d(self._common, drawn)
-        rows, texts = [], []
-        for part in own_parts(config.parts):
-            rng = np.random.default_rng([config.seed, PROFILES, step, part])
-            size = max(TEXTS // config.parts, 1)
-            chosen = rng.choice(len(profiles.terms), size=size, p=self._weight)
-            texts += caption_profiles(chosen, self._material, rng)
-            rows.append(chosen)
-        row = np.concatenate(rows)
-        ids, mask = pad_texts(self._material.text_tokenizer, texts, limit=TEXT_TOKENS)
-        shares = torch.from_numpy(profiles.shares[row][:, genes])
-        shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-12)
-        measured = torch.from_numpy(profiles.panels[profiles.panel[row]][:, genes])
-        return Read(ids, mask, torch.from_numpy(genes), shares, measured)
-
-    def forward(self, batch: Read, step: int) -> dict[str, torch.Tensor]:
-        """Return the cross-entropy of the profiles' shares."""
-        network = self.network
-        with torch.no_grad():
-            words = network.bridge.encode_text(batch.ids, batch.mask)
-            genes = network.cell_encoder.genes.weight[batch.genes]
-        rates = network.expression_decoder(genes, words, batch.mask)
-        return {"loss": losses.expression(rates.float(), batch.shares, batch.measured)}
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Return what is trained, and how fast."""
-        decoder = self.network.expression_decoder
-        return [{"params": list(decoder.parameters()), "lr": EXPRESSION_RATE}]
-
-    def schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
-        """Return how the rates rise and fall."""
-        return one_cycle(optimizer, steps)
-
-
 def examples(
     tokenizer: Tokenizer, written: Sequence[Written], *, eos: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -221,14 +141,6 @@ def describe_cells(
         tissue = readable(material.profiles.tissues[p]) if p >= 0 else ""
         written.append(write_description(name, chosen, tissue, rng))
     return written
-
-
-def caption_profiles(
-    rows: Sequence[int] | np.ndarray, material: Material, rng: np.random.Generator
-) -> list[str]:
-    """Return a caption of each of these profiles."""
-    profiles, write = material.profiles, material.captioner.write
-    return [write(profiles.terms[r], rng, tissue=readable(profiles.tissues[r])) for r in rows]
 
 
 def _add_lora(decoder: TextDecoder, rank: int) -> PeftModel:
