@@ -25,7 +25,9 @@ FUNCTIONS = {
     for name in module.__all__
     if inspect.isfunction(getattr(module, name))
 } | {"load_model": scmm.load_model}
-TOOLS = {name: f for name, f in FUNCTIONS.items() if name.startswith("tl.")}
+# It makes cells and takes none.
+MAKERS = {"tl.generate"}
+TOOLS = {name: f for name, f in FUNCTIONS.items() if name.startswith("tl.") and name not in MAKERS}
 PLOTS = {name: f for name, f in FUNCTIONS.items() if name.startswith("pl.")}
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -123,6 +125,15 @@ def test_tool_takes_data_first_and_copies_on_request(function):
 def test_tool_speaks_the_common_grammar(function):
     names = {p.name for p in parameters(function)}
     assert names >= {"key_added", "layer", "counts", "gene_symbols", "model", "mod", "batch_size"}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_maker_takes_no_cells(name):
+    given = {p.name: p for p in parameters(FUNCTIONS[name])}
+    assert given.keys() >= {"model", "rng", "key_added"}
+    assert not given.keys() & {"adata", "layer", "counts", "mod", "copy"}
+    assert not any("AnnData" in str(p.annotation) for p in given.values())
+    assert inspect.signature(FUNCTIONS[name]).return_annotation == "AnnData"
 
 
 @every_plot

@@ -35,6 +35,7 @@ def bench_folder(counts_adata, tmp_path):
     counts_adata.write_h5ad(tmp_path / "data" / "tiny_study.h5ad")
     (tmp_path / "docs").mkdir()
     names = ("annotate", "retrieval", "leave_types_out", "embedding", "description", "few_shot")
+    names = (*names, "generation")
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
     page = tmp_path / "docs" / "benchmarks.md"
     page.write_text("before\n" + "".join(sections) + "after\n", encoding="utf-8")

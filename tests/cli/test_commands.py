@@ -211,3 +211,36 @@ def test_real_cells(shared_data, default_model, tmp_path, name):
         words += ["--counts", "lognorm"]
     assert main(words) == 0
     assert Path(path).exists()
+
+
+def test_generate(model_options, tmp_path, tiny_model, capsys):
+    path, genes = tmp_path / "made.h5ad", tmp_path / "genes.txt"
+    genes.write_text("\n".join(tiny_model.genes.symbols[:30]))
+    words = ["T cell", "B cell", "-n", "4", "--genes", genes, "--library-size", 90, "--seed", 2]
+    assert main(["generate", *map(str, words), "-o", str(path), *model_options]) == 0
+    found = _files.read(path)
+    expected = scmm.tl.generate(
+        ["T cell", "B cell"],
+        4,
+        genes=tiny_model.genes.symbols[:30],
+        library_size=90,
+        rng=2,
+        model=tiny_model,
+    )
+    np.testing.assert_array_equal(found.X.toarray(), expected.X.toarray())
+    assert list(found.obs["scmm_prompt"]) == list(expected.obs["scmm_prompt"])
+    out = capsys.readouterr().out
+    assert "8 cells x 30 genes generated in" in out
+    assert "T cell" in out
+
+
+def test_generate_in_the_genes_of_a_file(model_options, cells, tmp_path, counts_adata):
+    path = tmp_path / "made.h5ad"
+    words = ["T cell", "B cell", "--steps", "3", "-n", "2", "--genes", str(cells), "-o", str(path)]
+    assert main(["generate", *words, *model_options]) == 0
+    found = _files.read(path)
+    assert list(found.var_names) == list(counts_adata.var_names[:300])
+    assert found.n_obs == 6
+    # What is there is not replaced unless told.
+    assert main(["generate", *words, *model_options]) == 2
+    assert main(["generate", *words, "--overwrite", *model_options]) == 0

@@ -72,7 +72,7 @@ def studies(config):
 
 
 def trained_files(config):
-    return [path.stem for path in (*config.cells, *config.held_out_cells)]
+    return [path.stem for path in (*config.cells, *config.held_out_cells, *config.sampling)]
 
 
 def authors_and_years(name, reference):

@@ -162,3 +162,18 @@ def test_genes_not_measured_learn_nothing(rng):
     losses.expression(rates, shares, measured).backward()
     assert not rates.grad[:, 3:].any()
     assert rates.grad.isfinite().all()
+
+
+def test_levels_are_compared_on_the_log_scale(rng):
+    rates = rng.normal(size=(3, 8))
+    shares = rng.dirichlet(np.ones(8), size=3)
+    measured = rng.random((3, 8)) < 0.8
+    total = np.array([100.0, 10.0, 1e4])
+    expected = []
+    for i in range(3):
+        kept = measured[i]
+        found = np.exp(rates[i, kept]) / np.exp(rates[i, kept]).sum()
+        gap = np.log1p(total[i] * shares[i, kept]) - np.log1p(total[i] * found)
+        expected.append((gap**2).mean())
+    found = losses.levels(*tensors(rates, shares, measured, total))
+    assert found.item() == pytest.approx(np.mean(expected), rel=1e-4)

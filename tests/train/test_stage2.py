@@ -4,7 +4,6 @@ import numpy as np
 
 from scmmgpt_tl.train.batches import draw_batch
 from scmmgpt_tl.train.stage2 import describe_cells, examples
-from scmmgpt_tl.train.stage2_expression import caption_profiles
 from scmmgpt_tl.train.written import Written
 
 
@@ -36,8 +35,3 @@ def test_cells_are_described_by_their_own_markers_and_tissue(material):
             assert "They come from" not in w.text
         told += "They come from" in w.text
     assert told
-
-
-def test_one_caption_a_profile(material):
-    texts = caption_profiles(np.array([0, 3, 3]), material, np.random.default_rng(0))
-    assert len(texts) == 3
