@@ -70,10 +70,11 @@ def generated(
     Examples
     --------
     >>> import scmmgpt_tl as scmm
-    >>> real = scmm.datasets.immune_mini()
-    >>> genes = real.var_names[:300]
+    >>> real = scmm.datasets.immune_mini()[:60].copy()
+    >>> scmm.tl.annotate(real, ["B cell", "T cell", "monocyte"])
+    >>> genes = scmm.load_model().genes.symbols[:2000]
     >>> adata = scmm.tl.generate(["B cell", "T cell"], 20, genes=genes, library_size=500)
-    >>> left, right = scmm.pl.generated(adata, real, "cell_type", show=False)
+    >>> left, right = scmm.pl.generated(adata, real, "scmm_cell_type", show=False)
     >>> right.get_title()
     'generated'
     """

@@ -123,15 +123,15 @@ def between(
 
 
 def _check_kind(prompts: object) -> None:
-    if isinstance(prompts, bytes) or not hasattr(prompts, "__iter__"):
-        msg = (
-            f"`prompts` must be a text, a list of texts, or a dict of names and texts, not "
-            f"{type(prompts).__name__}."
-        )
-        raise TypeError(msg)
     if hasattr(prompts, "obs_names"):
         msg = (
             "`prompts` must be texts: cells are generated from words alone. To generate in the "
             "genes of a data set pass `genes=adata.var_names`."
+        )
+        raise TypeError(msg)
+    if isinstance(prompts, bytes) or not hasattr(prompts, "__iter__"):
+        msg = (
+            "`prompts` must be a text, a list of texts, or a dict of names and texts, not "
+            f"{type(prompts).__name__}."
         )
         raise TypeError(msg)
