@@ -16,6 +16,7 @@ from scmmgpt_tl.model.state import distinct_state
 from .calibrate import calibrate
 from .markers import marker_table
 from .sampling import measure_sampling
+from .stage2_expression import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,7 +181,7 @@ def card(
         f"* Held out, and used for calibration only: {', '.join(held)}.",
         f"* Stage 1: {config.warm_up_steps} steps of warm-up and {config.stage1_steps} more, of",
         f"  {config.stage1_cells} cells each. Stage 2: {config.stage2_steps} steps of",
-        f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of 8 texts (expression). Seed {config.seed}.",
+        f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of {TEXTS} texts (expression). Seed {config.seed}.",
         *([f"* {config.note}"] if config.note else []),
         "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",
         "  SmolLM2-135M-Instruct (Apache-2.0), trimmed in depth and vocabulary.",
