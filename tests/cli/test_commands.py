@@ -234,13 +234,18 @@ def test_generate(model_options, tmp_path, tiny_model, capsys):
     assert "T cell" in out
 
 
-def test_generate_in_the_genes_of_a_file(model_options, cells, tmp_path, counts_adata):
+def test_generate_in_the_genes_of_a_file(model_options, cells, tmp_path, counts_adata, capsys):
+    import warnings
+
     path = tmp_path / "made.h5ad"
     words = ["T cell", "B cell", "--steps", "3", "-n", "2", "--genes", str(cells), "-o", str(path)]
-    assert main(["generate", *words, *model_options]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["generate", *words, *model_options]) == 0
+    assert "scmm: warning: 3 of 303 `genes` are left out" in capsys.readouterr().err
     found = _files.read(path)
     assert list(found.var_names) == list(counts_adata.var_names[:300])
     assert found.n_obs == 6
     # What is there is not replaced unless told.
     assert main(["generate", *words, *model_options]) == 2
-    assert main(["generate", *words, "--overwrite", *model_options]) == 0
+    assert "exists already" in capsys.readouterr().err
