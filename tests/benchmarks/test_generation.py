@@ -98,7 +98,7 @@ def test_runs(options, bench_folder):
     assert (found["types"] == 2).all()
     # The clusters of the data set have markers of their own.
     assert found.loc["real", "knn_5"] > 0.9
-    assert found.loc["real", "change"] > 0.5
+    assert found.loc["real", "change"] > 0.2 > found.loc["scmmgpt", "change"]
     page = (bench_folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "old generation" not in page
     assert "| scmmgpt-tl |" in page
