@@ -171,7 +171,7 @@ def generate(
 
 
 def _lay_out(counts: csr_matrix, kinds: Sequence[Kind], panel: Panel, *, share_key: str) -> AnnData:
-    shares = {kind.column: kind.shares[panel.index].astype(np.float32) for kind in kinds}
+    shares = {kind.column: kind.shares[panel.places].astype(np.float32) for kind in kinds}
     index = pd.Index(panel.names, dtype=object)
     return AnnData(
         counts,

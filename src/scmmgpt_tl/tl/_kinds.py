@@ -113,7 +113,7 @@ def draw_kinds(
 
     parts = []
     for kind in kinds:
-        share = kind.shares[panel.index]
+        share = kind.shares[panel.places]
         sizes = draw_sizes(library_size, n_cells, model.sampling, share=float(share.sum()), rng=rng)
         parts.append(draw_counts(share / share.sum(), sizes, rng, dispersion=dispersion))
     return vstack(parts, format="csr")

@@ -27,12 +27,12 @@ class Panel(NamedTuple):
     ----------
     names
         As the user writes them.
-    index
-        Their places in the model's table, (genes,).
+    places
+        Where they are in the model's table, (genes,).
     """
 
     names: tuple[str, ...]
-    index: NDArray[np.intp]
+    places: NDArray[np.intp]
 
 
 def read_panel(genes: object, table: GeneTable) -> Panel:

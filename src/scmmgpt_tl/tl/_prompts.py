@@ -77,14 +77,13 @@ def read_prompts(
     if not named:
         msg = "`prompts` is empty. Say what to generate, such as 'plasma cell in bone marrow'."
         raise ValueError(msg)
-    for name, text in named.items():
-        if not (isinstance(name, str) and isinstance(text, str)):
-            odd = text if isinstance(name, str) else name
-            msg = f"`prompts` must hold strings, found {type(odd).__name__}."
-            raise TypeError(msg)
-        if not (name.strip() and text.strip()):
-            msg = "`prompts` holds an empty text. Leave it out, or say what to generate."
-            raise ValueError(msg)
+    texts = [part for pair in named.items() for part in pair]
+    if odd := {type(text).__name__ for text in texts if not isinstance(text, str)}:
+        msg = f"`prompts` must hold strings, found {', '.join(sorted(odd))}."
+        raise TypeError(msg)
+    if not all(text.strip() for text in texts):
+        msg = "`prompts` holds an empty text. Leave it out, or say what to generate."
+        raise ValueError(msg)
     read = [read_query(text, ontology=ontology) for text in named.values()]
     return Prompts(tuple(named), tuple(term for term, _ in read), tuple(words for _, words in read))
 

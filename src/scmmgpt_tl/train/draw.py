@@ -215,7 +215,7 @@ class CellSource:
         for i, t in enumerate(term):
             studies = rows[t]
             study = int(rng.choice(list(studies)))
-            row = cells[study].counts[int(rng.choice(studies[study]))]
+            row = cells[study].counts[np.array([rng.choice(studies[study])])]
             counts[i, row.indices] = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
             measured[i] = self._panels.draw(cells[study].measured, rng)
         counts *= measured

@@ -156,7 +156,7 @@ def _gene_map(var: Any, entry: CensusEntry, genes: GeneTable) -> sp.csr_matrix:
     place = table["soma_joinid"].to_numpy()
     names = np.full(place.max() + 1, "", dtype=object)
     names[place] = table[entry.gene].astype(str)
-    return gene_map(names, genes)
+    return gene_map(names.tolist(), genes)
 
 
 def _about(census: Any) -> dict[str, tuple[int, str]]:

@@ -134,8 +134,9 @@ def open_cells(path: Path, genes: GeneTable) -> Cells:
 
 
 def in_memory(cells: Cells) -> Cells:
-    """Return the same cells, which are on disk, with their counts in memory."""
-    return replace(cells, counts=cells.counts.whole())
+    """Return the same cells with their counts in memory."""
+    counts = cells.counts
+    return replace(cells, counts=counts.whole()) if isinstance(counts, StoredCounts) else cells
 
 
 def open_group(path: Path) -> Any:

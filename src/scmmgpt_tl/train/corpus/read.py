@@ -50,14 +50,15 @@ def hold_small(cells: Sequence[Cells], *, limit_mb: int) -> tuple[Cells, ...]:
     ValueError
         If a study is too large for memory, and stored in a way that keeps it from being streamed.
     """
-    sizes = {i: c.n_bytes for i, p in enumerate(cells) if isinstance(c := p.counts, StoredCounts)}
+    stored = {i: c for i, p in enumerate(cells) if isinstance(c := p.counts, StoredCounts)}
+    sizes = {i: counts.n_bytes for i, counts in stored.items()}
     held, room = set(), limit_mb * MB
     for i in sorted(sizes, key=sizes.__getitem__):
         room -= sizes[i]
         if room >= 0:
             held.add(i)
     for i in sizes.keys() - held:
-        if cells[i].counts.by_columns:  # type: ignore[attr-defined]
+        if stored[i].by_columns:
             msg = (
                 f"`X` of {cells[i].source!r} is stored by columns (CSC) and takes {sizes[i] // MB} MB, "
                 "so it can be neither streamed nor held in memory. Store it by rows (CSR), or raise "
