@@ -34,8 +34,16 @@ def bench_folder(counts_adata, tmp_path):
     (tmp_path / "data").mkdir()
     counts_adata.write_h5ad(tmp_path / "data" / "tiny_study.h5ad")
     (tmp_path / "docs").mkdir()
-    names = ("annotate", "retrieval", "leave_types_out", "embedding", "description", "few_shot")
-    names = (*names, "generation")
+    names = (
+        "annotate",
+        "retrieval",
+        "leave_types_out",
+        "embedding",
+        "description",
+        "few_shot",
+        "generation",
+        "ablation",
+    )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
     page = tmp_path / "docs" / "benchmarks.md"
     page.write_text("before\n" + "".join(sections) + "after\n", encoding="utf-8")

@@ -100,6 +100,8 @@ def train_phase(
         # Batches are made by a thread; processes would each hold the corpus.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        # Those are the parts that are not trained.
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # Lightning 2.6 and torch 2.13.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
         trainer.fit(
