@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,10 @@ from anndata import AnnData, read_h5ad
 from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.train.corpus.files import read_cells
+from scmmgpt_tl.train.material import prepare
 from scmmgpt_tl.train.reference import read_profiles
+
+from .conftest import PLASMA_CELL
 
 
 @pytest.fixture
@@ -107,3 +112,17 @@ def test_a_file_of_other_genes_is_an_error(tmp_path, gene_table):
     write(tmp_path / "mouse.h5ad", ["Cd3e", "Actb_x"])
     with pytest.raises(ValueError, match=r"None of the genes Cd3e, Actb_x .* in the gene table"):
         read_cells(tmp_path / "mouse.h5ad", gene_table)
+
+
+def test_types_are_left_out_with_all_kinds_of_them(run_config):
+    material = prepare(replace(run_config, without_types=("CL:0000084", PLASMA_CELL)))
+    assert "CL:0000236" in material.types
+    assert not {"CL:0000084", "CL:0000624", PLASMA_CELL} & set(material.types)
+    assert not {"CL:0000084", "CL:0000624"} & set(material.cells[0].terms)
+    drawn = material.source.draw(200, np.random.default_rng(0), at=(0, 0, 0))
+    assert {material.types[t] for t in drawn.term} == set(material.types)
+
+
+def test_types_left_out_must_exist(run_config):
+    with pytest.raises(ValueError, match=r"`without_types` holds 'CL:9', which is no term"):
+        prepare(replace(run_config, without_types=("CL:9",)))

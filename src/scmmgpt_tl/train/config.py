@@ -49,6 +49,8 @@ class RunConfig:
     exclude
         Studies (`"file|matrix"` of profiles, name of a file, `dataset_id` of a census; or their
         beginnings) never trained on.
+    without_types
+        Cell Ontology ids that no cell is learned as, nor as any kind of them.
     held_out_cells, held_out_studies
         Cells and profile studies that are not trained on but calibrated with.
     keep_out
@@ -119,6 +121,7 @@ class RunConfig:
     pool_cells: int = 4096
     pool_steps: int = 100
     exclude: tuple[str, ...] = ()
+    without_types: tuple[str, ...] = ()
     held_out_cells: tuple[Path, ...] = ()
     held_out_studies: tuple[str, ...] = ()
     keep_out: tuple[Path, ...] = ()

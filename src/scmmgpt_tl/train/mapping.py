@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scmmgpt_tl import ontology
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from scmmgpt_tl.model.genes import GeneTable
 
@@ -22,6 +22,24 @@ def current_terms(ids: Iterable[str]) -> list[str]:
     """Return today's Cell Ontology id for each id, `""` where the ontology has none."""
     cl = ontology.load()
     return [cl.current(term) if term in cl else "" for term in map(str, ids)]
+
+
+def not_learned(types: Collection[str]) -> frozenset[str]:
+    """Return what no cell is learned as: types that are none, and the given ones with all kinds.
+
+    Raises
+    ------
+    ValueError
+        If a type is not in the ontology.
+    """
+    cl = ontology.load()
+    if unknown := [term for term in types if term not in cl]:
+        msg = (
+            f"`without_types` holds {unknown[0]!r}, which is no term of Cell Ontology {cl.release}."
+        )
+        raise ValueError(msg)
+    chosen = frozenset(map(cl.current, types))
+    return NOT_A_TYPE | chosen.union(*map(cl.descendants, chosen))
 
 
 def gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:

@@ -26,6 +26,7 @@ from .captions import TOO_GENERAL, Captioner, marker_genes
 from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
 from .genes import build_gene_table, read_gene_text
+from .mapping import not_learned
 from .markers import read_markers
 from .reference import read_profiles
 from .start import start_bridge
@@ -96,7 +97,9 @@ def prepare(config: RunConfig) -> Material:
     """Read and join all sources of a run; studies held out are not among them."""
     genes = build_gene_table(config.gencode, config.gene_text, extra=frozenset(config.extra_genes))
     exclude = (*config.exclude, *config.held_out_studies)
-    profiles = read_profiles(config.profiles, genes, exclude=exclude)
+    profiles = read_profiles(
+        config.profiles, genes, exclude=exclude, without_types=config.without_types
+    )
     cells = read_corpus(config, genes)
     markers = _read_markers(config, genes)
     # Real cells of a type count as one profile more.
@@ -128,7 +131,8 @@ def _read_markers(config: RunConfig, genes: GeneTable) -> dict[str, MarkerGenes]
     if config.markers is None:
         return {}
     found = read_markers(config.markers, genes, without=config.markers_without)
-    return {term: markers for term, markers in found.items() if term not in TOO_GENERAL}
+    skipped = TOO_GENERAL | not_learned(config.without_types)
+    return {term: markers for term, markers in found.items() if term not in skipped}
 
 
 def read_text_tokenizer(config: RunConfig) -> Tokenizer:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from anndata.io import read_elem
 
-from .mapping import NOT_A_TYPE, current_terms, gene_map
+from .mapping import current_terms, gene_map, not_learned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -57,6 +57,7 @@ def read_profiles(
     *,
     exclude: Collection[str] = (),
     only: Collection[str] | None = None,
+    without_types: Collection[str] = (),
 ) -> Profiles:
     """Read reference profiles of all files.
 
@@ -70,14 +71,17 @@ def read_profiles(
         Studies (`"file|matrix"` or their beginnings) to leave out.
     only
         Studies to read; by default all.
+    without_types
+        Cell Ontology ids to leave out, with all kinds of them.
 
     Raises
     ------
     ValueError
-        If no gene of a file is in the table.
+        If no gene of a file is in the table, or a type is not in the ontology.
     """
     wanted = None if only is None else tuple(only)
-    parts = [_read_profile_file(path, genes, tuple(exclude), wanted) for path in paths]
+    skipped = not_learned(without_types)
+    parts = [_read_profile_file(path, genes, tuple(exclude), wanted, skipped) for path in paths]
     offsets = np.cumsum([0, *(len(part.panels) for part in parts[:-1])])
     return Profiles(
         shares=np.concatenate([part.shares for part in parts]),
@@ -99,7 +103,11 @@ def cited_studies(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _read_profile_file(
-    path: Path, genes: GeneTable, exclude: tuple[str, ...], only: tuple[str, ...] | None
+    path: Path,
+    genes: GeneTable,
+    exclude: tuple[str, ...],
+    only: tuple[str, ...] | None,
+    skipped: frozenset[str],
 ) -> Profiles:
     adata = ad.read_h5ad(path)
     studies = [f"{path.stem}|{name}" for name in _matrices(adata.obs)]
@@ -108,7 +116,7 @@ def _read_profile_file(
     mapped = np.asarray(_linear(adata) @ to_model, dtype=np.float32)
     panel, panels = _panels(adata, to_model)
     wanted = [_is_wanted(study, exclude, only) for study in studies]
-    typed = [term not in NOT_A_TYPE for term in terms]
+    typed = [term not in skipped for term in terms]
     chosen = np.flatnonzero(np.array(wanted) & np.array(typed) & (mapped.sum(1) > 0))
     return Profiles(
         shares=mapped[chosen] / mapped[chosen].sum(1, keepdims=True),

@@ -59,7 +59,11 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     check_leakage(config, material.cells)
     tokenizer, kept = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
-    network = start_network(config, material)
+    # Where genes start is of no matter once they have learned, and takes minutes.
+    begun = (folder / f"{STAGE1}.safetensors").exists()
+    network = start_network(
+        replace(config, use_gene_text=not begun and config.use_gene_text), material
+    )
     place = hardware or Hardware()
 
     def train(

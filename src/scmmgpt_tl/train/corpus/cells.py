@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scmmgpt_tl.train.mapping import NOT_A_TYPE, current_terms
+from scmmgpt_tl.train.mapping import current_terms, not_learned
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
 # Names that say nothing about who it was.
@@ -73,12 +75,16 @@ class Labels:
     ----------
     terms, tissues, donors
         One entry for each cell of the source.
+    without_types
+        Cell Ontology ids to leave out, with all kinds of them.
     """
 
-    def __init__(self, terms: Any, tissues: Any, donors: Any) -> None:
+    def __init__(
+        self, terms: Any, tissues: Any, donors: Any, *, without_types: Collection[str] = ()
+    ) -> None:
         named = as_categorical(terms)
         current = np.array(current_terms(named.categories), dtype=object)
-        typed = ~np.isin(current, list(NOT_A_TYPE))
+        typed = ~np.isin(current, list(not_learned(without_types)))
         self.rows: NDArray[np.int64] = np.flatnonzero(typed[named.codes])
         self.terms = pd.Categorical(current[named.codes[self.rows]])
         self.tissues = as_categorical(tissues)[self.rows].remove_unused_categories()

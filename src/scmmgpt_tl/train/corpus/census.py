@@ -62,7 +62,9 @@ class SomaCounts:
         return sp.csr_matrix(counts @ self._to_model, dtype=np.float32)[place]
 
 
-def open_census(entry: CensusEntry, genes: GeneTable) -> list[Cells]:
+def open_census(
+    entry: CensusEntry, genes: GeneTable, *, without_types: Collection[str] = ()
+) -> list[Cells]:
     """Read the labels of the cells of a store; counts are read when they are asked for.
 
     Parameters
@@ -71,6 +73,8 @@ def open_census(entry: CensusEntry, genes: GeneTable) -> list[Cells]:
         Which cells of which store.
     genes
         Gene table of the model.
+    without_types
+        Cell Ontology ids to leave out, with all kinds of them.
 
     Returns
     -------
@@ -94,7 +98,9 @@ def open_census(entry: CensusEntry, genes: GeneTable) -> list[Cells]:
     found = []
     for code, study in enumerate(studies.categories):
         own = obs[studies.codes == code].sort_values("soma_joinid")
-        labels = Labels(own[entry.term], own[entry.tissue], own[entry.donor])
+        labels = Labels(
+            own[entry.term], own[entry.tissue], own[entry.donor], without_types=without_types
+        )
         if len(labels.rows):
             ids = own["soma_joinid"].to_numpy()[labels.rows]
             row, cited = about.get(study, (None, ""))

@@ -16,7 +16,7 @@ from scmmgpt_tl.train.mapping import gene_map
 from .cells import Cells, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def read_cells(path: Path, genes: GeneTable) -> Cells:
     return in_memory(open_cells(path, genes))
 
 
-def open_cells(path: Path, genes: GeneTable) -> Cells:
+def open_cells(path: Path, genes: GeneTable, *, without_types: Collection[str] = ()) -> Cells:
     """Read the labels of the cells of a file; counts are read when they are asked for.
 
     Parameters
@@ -107,6 +107,8 @@ def open_cells(path: Path, genes: GeneTable) -> Cells:
         `obs["donor"]` or `obs["donor_id"]`.
     genes
         Gene table of the model.
+    without_types
+        Cell Ontology ids to leave out, with all kinds of them.
 
     Raises
     ------
@@ -116,7 +118,12 @@ def open_cells(path: Path, genes: GeneTable) -> Cells:
     group = open_group(path)
     to_model = gene_map(read_elem(group["var"][group["var"].attrs["_index"]]), genes)
     terms = _column(group, TERM, path)
-    labels = Labels(terms, _column(group, TISSUE, path), read_donors(group, len(terms)))
+    labels = Labels(
+        terms,
+        _column(group, TISSUE, path),
+        read_donors(group, len(terms)),
+        without_types=without_types,
+    )
     matrix = group["X"]
     if "encoding-type" in matrix.attrs and "matrix" in matrix.attrs["encoding-type"]:
         matrix = sparse_dataset(matrix)

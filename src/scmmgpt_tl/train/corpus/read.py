@@ -28,8 +28,10 @@ def read_corpus(config: RunConfig, genes: GeneTable) -> tuple[Cells, ...]:
     genes
         Gene table of the model.
     """
-    found = [open_cells(path, genes) for path in config.cells]
-    found += [part for entry in config.census for part in open_census(entry, genes)]
+    skip = config.without_types
+    found = [open_cells(path, genes, without_types=skip) for path in config.cells]
+    for entry in config.census:
+        found += open_census(entry, genes, without_types=skip)
     left_out = (*config.exclude, *config.held_out_studies)
     found = [part for part in found if not part.study.startswith(left_out)]
     return hold_small([part for part in found if len(part.terms)], limit_mb=config.cells_in_memory)
