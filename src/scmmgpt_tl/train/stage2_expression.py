@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 EXPRESSION_RATE = 2e-3
 TEXT_TOKENS = 64
-TEXTS = 16
-COMMON_GENES, RANDOM_GENES = 1500, 3000
+TEXTS = 32
+COMMON_GENES, RANDOM_GENES = 1000, 1000
 # Of the distance of log-normalised levels, beside the cross-entropy of shares.
 LEVEL_WEIGHT = 1.0
 # What the numbers of a run and a step are joined by; those below are the other phases'.
