@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from anndata.io import read_elem
 
 from .corpus.cells import as_categorical, donor_names
 from .corpus.files import open_group, read_cited, read_donors
@@ -77,7 +78,7 @@ def check_leakage(config: RunConfig, cells: Sequence[Cells]) -> None:
 def read_origin(path: Path) -> Origin:
     """Read what a file of cells says of its study and its donors; nothing else of it is looked at."""
     group = open_group(path)
-    n_cells = group["obs"][group["obs"].attrs["_index"]].shape[0]
+    n_cells = len(read_elem(group["obs"][group["obs"].attrs["_index"]]))
     donors = donor_names(as_categorical(read_donors(group, n_cells)))
     return Origin(path.stem, path.name, read_cited(group), donors)
 
