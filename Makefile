@@ -27,8 +27,9 @@ demo: $(BASE)
 	$(BIN)/python -m scmmgpt_tl._demo $(OUT)
 
 # One thread a worker: workers that share cores and spin for one another take several times as long.
+# Once numba has run on several threads, torch does, too.
 test: $(VENV)/.group-test
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} NUMBA_NUM_THREADS=$${NUMBA_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.group-dev
 	$(BIN)/ruff check .
