@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from scmmgpt_tl._results import Results, flat
 from ._kinds import draw_kinds, read_kinds
 from ._panel import read_panel
 from ._prompts import read_prompts
-from ._session import load
+from ._session import load, model_params
 from ._sizes import check_numbers
 
 if TYPE_CHECKING:
@@ -156,10 +155,7 @@ def generate(
             "steps": steps,
             "rng": rng if isinstance(rng, int) else None,
             "key_added": key_added,
-            "model": loaded.name,
-            "revision": loaded.revision,
-            "sha256": loaded.sha256,
-            "version": version("scmmgpt-tl"),
+            **model_params(loaded),
         }
     )
     adata = _lay_out(counts, kinds, panel, share_key=keys.share)

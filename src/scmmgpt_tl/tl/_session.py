@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.scmmgpt import CellStates
     from scmmgpt_tl.pp._counts import Counts
 
-__all__ = ["Session", "load", "open_session"]
+__all__ = ["Session", "load", "model_params", "open_session"]
 
 
 @dataclass(frozen=True)
@@ -125,17 +125,13 @@ class Session:
         -------
         Flat parameters; those that are `None` are left out.
         """
-        model = self.model
         return flat(
             {
                 **more,
                 **self.arguments,
                 "slot": self.prepared.count_report.slot,
                 "values": self.prepared.count_report.kind,
-                "model": model.name,
-                "revision": model.revision,
-                "sha256": model.sha256,
-                "version": version("scmmgpt-tl"),
+                **model_params(self.model),
             }
         )
 
@@ -177,6 +173,22 @@ def open_session(
     )
     arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
     return Session(data, own, loaded, prepared, arguments)
+
+
+def model_params(model: Model) -> dict[str, str | None]:
+    """Record which model a result comes from, and which version of the package.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "sha256": model.sha256,
+        "version": version("scmmgpt-tl"),
+    }
 
 
 def load(model: Model | str | Path | None) -> Model:
