@@ -55,9 +55,10 @@ def compatible(
         frozenset({ontology.current(key)}) if key else kind
         for key, kind in zip(labels, vague, strict=True)
     ]
+    every = frozenset().union(*spoken)
     related = np.zeros((len(sources), len(labels)))
     for i, source in enumerate(sources):
-        finest = _labels_of(source, frozenset().union(*spoken), ontology)
+        finest = _labels_of(source, every, ontology)
         line = ontology.line(source)
         for j, (key, terms) in enumerate(zip(labels, spoken, strict=True)):
             related[i, j] = bool(terms & (finest if key else line))

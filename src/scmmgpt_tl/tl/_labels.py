@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -218,7 +219,9 @@ def _named_labels(given: Sequence[str], *, ontology: CellOntology) -> LabelSet:
     from scmmgpt_tl.model.prompts import label_wordings
 
     ids = [ontology.resolve(text) or "" for text in given]
-    _warn_unknown([text for text, key in zip(given, ids, strict=True) if not key], ontology)
+    kinds = tuple(kinds_in(text, ontology) for text in given)
+    rows = zip(given, ids, kinds, strict=True)
+    _warn_unknown({text: found for text, key, found in rows if not key}, ontology)
     shared = {key for key, n in Counter(ids).items() if n > 1}
     names, wordings = [], []
     for text, key in zip(given, ids, strict=True):
@@ -233,17 +236,18 @@ def _named_labels(given: Sequence[str], *, ontology: CellOntology) -> LabelSet:
         tuple(ids),
         wordings=tuple(wordings),
         descriptions=("",) * len(names),
-        kinds=tuple(kinds_in(text, ontology) for text in given),
+        kinds=kinds,
     )
 
 
-def _warn_unknown(unknown: Sequence[str], ontology: CellOntology) -> None:
+def _warn_unknown(unknown: Mapping[str, Sequence[str]], ontology: CellOntology) -> None:
+    """Name the labels without an id, and what each is taken for."""
     missing = [text for text in unknown if text.upper().startswith("CL:")]
     if missing:
         msg = f"{missing[0]!r} is not a term of Cell Ontology {ontology.release}."
         raise ValueError(msg)
     if unknown:
-        hints = [_hint(text, ontology) for text in unknown[:5]]
+        hints = [_hint(text, kinds, ontology) for text, kinds in islice(unknown.items(), 5)]
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         msg = (
             f"The Cell Ontology has no {', '.join(hints)}{more}. They are used as they are "
@@ -252,9 +256,8 @@ def _warn_unknown(unknown: Sequence[str], ontology: CellOntology) -> None:
         warn(msg)
 
 
-def _hint(text: str, ontology: CellOntology) -> str:
-    kinds = [ontology.name(kind) for kind in kinds_in(text, ontology)]
+def _hint(text: str, kinds: Sequence[str], ontology: CellOntology) -> str:
     if kinds:
-        return f"{text!r} (taken for some {' or '.join(kinds)})"
+        return f"{text!r} (taken for some {' or '.join(map(ontology.name, kinds))})"
     close = [repr(ontology.name(key)) for key in ontology.suggest(text, 2)]
     return f"{text!r} (did you mean {' or '.join(close)}?)" if close else repr(text)
