@@ -53,6 +53,11 @@ def test_words_about_the_surroundings_do_not_count(label):
     assert kinds(label) == ["T cell"]
 
 
+def test_a_negation_that_begins_a_name_is_part_of_it():
+    assert kinds("non-classical monocyte/macrophage") == ["non-classical monocyte", "macrophage"]
+    assert kinds("non-T cell, odd") == []
+
+
 @pytest.mark.parametrize("label", ["cluster 3", "doublet", "bone 2", "non-malignant", "low"])
 def test_other_words_name_nothing(label):
     assert kinds(label) == []

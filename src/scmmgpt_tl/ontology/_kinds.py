@@ -126,7 +126,8 @@ def _told_by_word(words: list[str]) -> dict[int, str]:
 
 
 def _is_about_another(words: list[str], start: int, end: int) -> bool:
-    return words[max(start - 1, 0)] in _NEGATIONS or words[end : end + 1] in _NEAR
+    negated = start > 0 and words[start - 1] in _NEGATIONS
+    return negated or words[end : end + 1] in _NEAR
 
 
 @cache
