@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from scmmgpt_tl.ontology._names import normalise
+from ._names import normalise
 
 if TYPE_CHECKING:
-    from scmmgpt_tl.ontology import CellOntology
+    from ._cell_ontology import CellOntology
 
 __all__ = ["Mention", "find_mentions"]
 

@@ -89,8 +89,8 @@ def scoring(
     The model's own labels have vectors that it learned from cells. Labels of the user have texts;
     where they are terms of the ontology as well, or at least name a kind of cell, the model first
     says which of its own labels a cell has, and the texts decide between those labels of the user
-    that fit to it. Marker genes
-    are heard in both cases. Labels that the user described are scored by what the user wrote alone.
+    that fit to it. Marker genes are heard in both cases. Labels that the user described are scored
+    by what the user wrote alone.
 
     Parameters
     ----------
