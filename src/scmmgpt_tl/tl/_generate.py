@@ -14,7 +14,7 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._results import Results, flat
 
-from ._kinds import draw_kinds, read_kinds
+from ._expected import draw_cells, expect
 from ._panel import read_panel
 from ._prompts import read_prompts
 from ._session import load, model_params
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
 
-    from ._kinds import Kind
+    from ._expected import Expected
     from ._panel import Panel
     from ._prompts import Prompts
 
@@ -134,11 +134,11 @@ def generate(
     loaded = load(model)
     panel = read_panel(genes, loaded.genes)
     start = logg.info(f"generating {n_cells} cells of each of {steps or len(asked)} kinds")
-    kinds = read_kinds(asked, loaded, steps=steps)
+    expected = expect(asked, loaded, steps=steps)
     generator = np.random.default_rng(rng)
     spread = loaded.sampling.dispersion if dispersion is None else float(dispersion)
-    counts = draw_kinds(
-        kinds,
+    counts = draw_cells(
+        expected,
         loaded,
         panel=panel,
         n_cells=n_cells,
@@ -158,16 +158,18 @@ def generate(
             **model_params(loaded),
         }
     )
-    adata = _lay_out(counts, kinds, panel, share_key=keys.share)
+    adata = _lay_out(counts, expected, panel, share_key=keys.share)
     Results(
-        obs=_columns(kinds, keys, n_cells=n_cells, steps=steps),
-        uns={keys.uns: {"params": params, "prompts": _table(kinds, asked)}},
+        obs=_columns(expected, keys, n_cells=n_cells, steps=steps),
+        uns={keys.uns: {"params": params, "prompts": _table(expected, asked)}},
     ).write(adata, start=start)
     return adata
 
 
-def _lay_out(counts: csr_matrix, kinds: Sequence[Kind], panel: Panel, *, share_key: str) -> AnnData:
-    shares = {kind.column: kind.shares[panel.places].astype(np.float32) for kind in kinds}
+def _lay_out(
+    counts: csr_matrix, expected: Sequence[Expected], panel: Panel, *, share_key: str
+) -> AnnData:
+    shares = {one.column: one.shares[panel.places].astype(np.float32) for one in expected}
     index = pd.Index(panel.names, dtype=object)
     return AnnData(
         counts,
@@ -178,7 +180,7 @@ def _lay_out(counts: csr_matrix, kinds: Sequence[Kind], panel: Panel, *, share_k
 
 
 def _columns(
-    kinds: Sequence[Kind], keys: GenerationKeys, *, n_cells: int, steps: int | None
+    expected: Sequence[Expected], keys: GenerationKeys, *, n_cells: int, steps: int | None
 ) -> dict[str, Any]:
     def column(values: Sequence[str]) -> pd.Categorical:
         return pd.Categorical(
@@ -186,16 +188,16 @@ def _columns(
         )
 
     columns: dict[str, Any] = {
-        keys.prompt: column([kind.name for kind in kinds]),
-        keys.cl: column([kind.cl_id for kind in kinds]),
+        keys.prompt: column([one.name for one in expected]),
+        keys.cl: column([one.cl_id for one in expected]),
     }
     if steps is not None:
-        columns[keys.place] = np.repeat([kind.place for kind in kinds], n_cells)
+        columns[keys.place] = np.repeat([one.place for one in expected], n_cells)
     return columns
 
 
-def _table(kinds: Sequence[Kind], asked: Prompts) -> pd.DataFrame:
-    columns = [kind.column for kind in kinds]
+def _table(expected: Sequence[Expected], asked: Prompts) -> pd.DataFrame:
+    columns = [one.column for one in expected]
     return pd.DataFrame(
         {
             "name": list(asked.names),

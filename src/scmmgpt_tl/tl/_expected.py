@@ -1,4 +1,4 @@
-"""The kinds of cells that are generated: one a text, or one a stop between two texts."""
+"""What is expected of a text, or of a stop between two texts, and cells drawn around it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from ._panel import Panel
     from ._prompts import Prompts
 
-__all__ = ["Kind", "draw_kinds", "read_kinds"]
+__all__ = ["Expected", "draw_cells", "expect"]
 
 # A gene of which the decoder expects nothing at all is expected next to nothing: it has a logarithm.
 LEAST_SHARE = 1e-12
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Cells with the same expected expression.
+class Expected:
+    """Expected expression of some cells.
 
     Parameters
     ----------
     column
-        Name of its expected shares.
+        Name of the shares.
     name
-        Text, or name of a text, that its cells are of.
+        Text, or name of a text, that the cells are of.
     cl_id
         Cell Ontology id of the text, `""` where it is no term.
     place
-        How far it is on the way from a first text to a second.
+        How far they are on the way from a first text to a second.
     shares
         Expected shares over all genes of the model, (genes,).
     """
@@ -55,8 +55,8 @@ class Kind:
     shares: NDArray[np.float64]
 
 
-def read_kinds(asked: Prompts, model: Model, *, steps: int | None) -> list[Kind]:
-    """Ask the model what is expected of each text.
+def expect(asked: Prompts, model: Model, *, steps: int | None) -> list[Expected]:
+    """Ask the model what is expected of each text, or of each stop.
 
     Parameters
     ----------
@@ -67,21 +67,21 @@ def read_kinds(asked: Prompts, model: Model, *, steps: int | None) -> list[Kind]
     steps
         Stops on the way from the first text to the second; `None` for the texts themselves.
     """
-    expected = _expected(asked, model)
+    of_texts = _shares(asked, model)
     if steps is None:
         columns = column_names(asked.names)
-        rows = zip(columns, asked.names, asked.cl_ids, expected, strict=True)
-        return [Kind(column, name, cl, 0.0, shares) for column, name, cl, shares in rows]
-    first, second = expected
+        rows = zip(columns, asked.names, asked.cl_ids, of_texts, strict=True)
+        return [Expected(column, name, cl, 0.0, shares) for column, name, cl, shares in rows]
+    first, second = of_texts
     name = " to ".join(asked.names)
     return [
-        Kind(f"stop {i}", name, "", float(place), between(first, second, float(place)))
+        Expected(f"stop {i}", name, "", float(place), between(first, second, float(place)))
         for i, place in enumerate(stops(steps))
     ]
 
 
-def draw_kinds(
-    kinds: Sequence[Kind],
+def draw_cells(
+    expected: Sequence[Expected],
     model: Model,
     *,
     panel: Panel,
@@ -90,18 +90,18 @@ def draw_kinds(
     dispersion: float,
     rng: np.random.Generator,
 ) -> csr_matrix:
-    """Draw the counts of all kinds, one kind after the other.
+    """Draw counts around each expectation, one after the other.
 
     Parameters
     ----------
-    kinds
-        What to draw cells of.
+    expected
+        What to draw cells around.
     model
         Says how deep cells are.
     panel
         Genes to draw.
     n_cells
-        Cells of each kind.
+        Cells of each.
     library_size
         As :func:`scmmgpt_tl.tl.generate` documents it.
     dispersion
@@ -112,14 +112,14 @@ def draw_kinds(
     from scmmgpt_tl.model.sampling import draw_counts
 
     parts = []
-    for kind in kinds:
-        share = kind.shares[panel.places]
+    for one in expected:
+        share = one.shares[panel.places]
         sizes = draw_sizes(library_size, n_cells, model.sampling, share=float(share.sum()), rng=rng)
         parts.append(draw_counts(share / share.sum(), sizes, rng, dispersion=dispersion))
     return vstack(parts, format="csr")
 
 
-def _expected(asked: Prompts, model: Model) -> list[NDArray[np.float64]]:
+def _shares(asked: Prompts, model: Model) -> list[NDArray[np.float64]]:
     """Expected shares of each text, the mean over its wordings on the log scale."""
     texts = [text for wordings in asked.wordings for text in wordings]
     logs = np.log(model.generate_expression(texts).astype(np.float64) + LEAST_SHARE)
