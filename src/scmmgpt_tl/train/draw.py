@@ -108,7 +108,7 @@ class CellSource:
         )
         self.marker_share = marker_share
         self.moved_share = moved_share
-        self._studies = study_effects(profiles)
+        self.studies = study_effects(profiles)
         self._noise = np.random.default_rng(0).standard_normal(POOL).astype(np.float32)
 
     def draw(self, n: int, rng: np.random.Generator, *, at: tuple[int, ...] = (0, 0)) -> Drawn:
@@ -157,7 +157,7 @@ class CellSource:
             rng.uniform(*GENE_SPREAD, size=n).astype(np.float32),
         )
         moved = np.flatnonzero(rng.random(n) < self.moved_share)
-        rates[moved] = self._studies.move(rates[moved], first[moved], rng)
+        rates[moved] = self.studies.move(rates[moved], first[moved], rng)
         measured = self._see_through_panels(rates, first, rng)
         for i in np.flatnonzero(rng.random(n) < STRESSED):
             self._express_markers(rates[i], int(term[i]), measured[i], STRESSED_MARKERS, rng)

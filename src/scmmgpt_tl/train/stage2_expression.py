@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ from .batches import own_parts
 from .gene_levels import start_genes
 from .learner import Learner
 from .optimize import one_cycle
-from .studies import study_effects
 from .tissues import readable
 
 if TYPE_CHECKING:
@@ -76,12 +76,13 @@ class ExpressionStage(Learner):
         self._material, self._config = material, config
         self._average = network.cell_encoder.average.cpu().numpy()
         self._common = np.argsort(-self._average)[:COMMON_GENES]
-        self._studies = study_effects(material.profiles)
+        self._studies = material.source.studies
         if isinstance(network.expression_decoder, WeightedDecoder):
             start_genes(network.expression_decoder, material.profiles, self._studies)
         # Every type comes up equally often, however many profiles it has.
         terms = material.profiles.terms
-        weight = 1 / np.array([terms.count(t) for t in terms])
+        times = Counter(terms)
+        weight = 1 / np.array([times[term] for term in terms])
         self._weight = weight / weight.sum()
 
     def draw(self, step: int) -> Read:
