@@ -202,6 +202,20 @@ def test_the_folder_of_another_run_is_refused(trained, run_config):
         run.pretrain(other, trained, hardware=CPU)
 
 
+def test_a_refused_run_leaves_its_folder_to_the_mended_one(trained, run_config, tmp_path):
+    folder = tmp_path / "run"
+    leaking = replace(run_config, keep_out=run_config.cells)
+    with pytest.raises(ValueError, match=r"The run may learn from what it must not see"):
+        run.pretrain(leaking, folder, hardware=CPU)
+    assert not folder.exists()
+    folder.mkdir()
+    # Trained already, so that only the folder is in question.
+    for path in trained.glob("*.safetensors"):
+        shutil.copy(path, folder)
+    run.pretrain(run_config, folder, hardware=CPU)
+    assert RunConfig.read(folder / "run.yaml").resolved() == run_config.resolved()
+
+
 def test_an_unfinished_run_is_not_published(run_config, tmp_path):
     run_config.write(tmp_path / "run.yaml")
     with pytest.raises(FileNotFoundError, match=r"has not finished stage1, stage2_expression"):

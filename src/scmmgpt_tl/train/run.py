@@ -54,9 +54,11 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     ValueError
         If the folder holds another run, or the run would learn from what it is tested on.
     """
-    _claim(folder, config)
+    _check_folder(folder, config)
     material = prepare(config)
     check_leakage(config, material.cells)
+    # Only now: a run that was refused leaves the folder to the one with its config mended.
+    _claim(folder, config)
     tokenizer, kept = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
     # Where genes start is of no matter once they have learned, and takes minutes.
@@ -156,16 +158,23 @@ def with_vocabulary(config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     return replace(config, architecture={**config.architecture, "decoder": decoder})
 
 
-def _claim(folder: Path, config: RunConfig) -> None:
-    """Write the config to the folder, or make sure that it is the one that is there."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _check_folder(folder: Path, config: RunConfig) -> None:
+    """Make sure that the folder holds no other run."""
     path = folder / CONFIG
     if not path.exists():
-        config.write(path)
-    elif (there := RunConfig.read(path).resolved()) != (given := config.resolved()):
+        return
+    if (there := RunConfig.read(path).resolved()) != (given := config.resolved()):
         differing = [key for key in vars(given) if getattr(given, key) != getattr(there, key)]
         msg = (
             f"{str(path)!r} is of another run: {', '.join(differing)} differ. Give this run a "
             "folder of its own."
         )
         raise ValueError(msg)
+
+
+def _claim(folder: Path, config: RunConfig) -> None:
+    """Write the config to the folder, unless it is there already."""
+    path = folder / CONFIG
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write(path)
