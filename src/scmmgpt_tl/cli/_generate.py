@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from scmmgpt_tl import _files, tl
 from scmmgpt_tl._keys import GenerationKeys
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
-
-CELLS = (".h5ad", ".h5mu", ".zarr")
 
 
 def generate(args: argparse.Namespace) -> int:
@@ -61,8 +59,9 @@ def read_genes(path: Path) -> list[str]:
     ValueError
         If there is no name in it.
     """
-    if path.suffix.lower() in CELLS:
-        return list(modality(_files.read(path, backed=path.suffix == ".h5ad"), None).var_names)
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix in get_args(_files.FileFormat):
+        return list(modality(_files.read(path, backed=suffix == "h5ad"), None).var_names)
     return list(read_labels(path))
 
 
