@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
+
+from scmmgpt_tl._expression import log_expression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = (3, 5, 10, 25)
 TOP = 50
 COMPONENTS = 50
-TARGET_SUM = 1e4
 
 
 def score_realism(real: Cells, made: Cells, *, seed: int) -> dict[str, float]:
@@ -34,7 +36,10 @@ def score_realism(real: Cells, made: Cells, *, seed: int) -> dict[str, float]:
     `knn_3`, `knn_5`, `knn_10`, `knn_25`, `mmd`, `mean`, `change` and `overlap`; the last four are
     means over terms.
     """
-    logged = [{term: log_normalise(part) for term, part in cells.items()} for cells in (real, made)]
+    logged = [
+        {term: log_expression(csr_matrix(part)).toarray() for term, part in cells.items()}
+        for cells in (real, made)
+    ]
     scores = {f"knn_{k}": share for k, share in nearest(*logged, seed=seed).items()}
     scores["mmd"] = discrepancy(*logged, seed=seed)
     levels = [
@@ -46,13 +51,6 @@ def score_realism(real: Cells, made: Cells, *, seed: int) -> dict[str, float]:
     tops = [{t: _top(cells, t) for t in cells} for cells in logged]
     scores["overlap"] = float(np.mean([len(tops[0][t] & tops[1][t]) / TOP for t in real]))
     return scores
-
-
-def log_normalise(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `log1p` of counts per ten thousand over these genes; an empty cell stays empty."""
-    total = counts.sum(1, keepdims=True)
-    scaled: NDArray[np.float64] = np.log1p(counts * (TARGET_SUM / np.where(total > 0, total, 1)))
-    return scaled
 
 
 def nearest(real: Cells, made: Cells, *, seed: int) -> dict[int, float]:

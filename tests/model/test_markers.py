@@ -5,7 +5,8 @@ import pytest
 from scipy import sparse
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.model.markers import MOST, MarkerTable, evidence, log_expression
+from scmmgpt_tl._expression import log_expression
+from scmmgpt_tl.model.markers import MOST, MarkerTable, evidence
 
 GENES = tuple(f"G{i}" for i in range(120))
 T_CELL, CD4, B_CELL = "CL:0000084", "CL:0000624", "CL:0000236"

@@ -8,7 +8,8 @@ from scipy import sparse
 from scipy.special import softmax
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.model.markers import MarkerTable, evidence, log_expression
+from scmmgpt_tl._expression import log_expression
+from scmmgpt_tl.model.markers import MarkerTable, evidence
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.tl._scoring import scoring

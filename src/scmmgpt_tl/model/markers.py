@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 MOST, FEWEST = 100, 5
 LEAST, LARGEST = -5.0, 20.0
-_CP10K = 1e4
 _COLUMNS = {
     "cl_id": "category",
     "symbol": "category",
@@ -186,14 +185,6 @@ def evidence(
     known = np.broadcast_to(w_sum > 0, t.shape)
     mean = (t * known).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
     return np.where(known, t, mean).astype(np.float32)
-
-
-def log_expression(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return log1p of counts per ten thousand, (cells, genes), float64; empty cells stay empty."""
-    rows = counts.astype(np.float64)
-    total = np.asarray(rows.sum(axis=1)).ravel()
-    scale = np.divide(_CP10K, total, out=np.zeros_like(total), where=total > 0)
-    return (sparse.diags(scale) @ rows).tocsr().log1p()
 
 
 def _best(support: sparse.csr_matrix) -> sparse.csr_matrix:

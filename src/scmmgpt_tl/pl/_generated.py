@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl._keys import GenerationKeys
 
 from ._embedding import colours
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 N_GENES, LEAST_GENES = 2000, 3
-TARGET_SUM = 1e4
 REAL, GENERATED = "real", "generated"
 
 
@@ -143,9 +143,8 @@ def _as_prompts(groups: pd.Series, made: pd.DataFrame, keys: GenerationKeys) -> 
 
 
 def _log_normalise(matrix: object, columns: NDArray[np.intp]) -> NDArray[np.float32]:
-    chosen = sparse.csc_matrix(matrix, dtype=np.float64)[:, columns].toarray()
-    total = np.maximum(chosen.sum(1, keepdims=True), 1)
-    logged: NDArray[np.float32] = np.log1p(chosen * (TARGET_SUM / total)).astype(np.float32)
+    chosen = sparse.csc_matrix(matrix, dtype=np.float64)[:, columns]
+    logged: NDArray[np.float32] = log_expression(chosen).toarray().astype(np.float32)
     return logged
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.model.markers import log_expression
+from scmmgpt_tl._expression import log_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scmmgpt_tl.model.markers import evidence, log_expression
+from scmmgpt_tl._expression import log_expression
+from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
 from ._labels import embed_labels
