@@ -9,14 +9,14 @@ import pandas as pd
 
 from scmmgpt_tl import get
 
-from ._figure import INK, OTHERS, PALETTE, UNKNOWN, bare, colour_bar, finish, new_axes, point_size
-from ._text import name_points, wrap
+from ._figure import OTHERS, PALETTE, UNKNOWN, bare, colour_bar, finish, new_axes, point_size
+from ._legend import draw_legend
+from ._text import name_points
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
 
 Panel = Literal["both", "label", "score"]
 
@@ -147,7 +147,9 @@ def _draw_label(ax: Axes, data: pd.DataFrame, basis: str) -> None:
         ax.scatter(part["x"], part["y"], s=size, c=tint, linewidths=0, rasterized=True)
     bare(ax, basis)
     ax.set_title("cell type", fontsize=11)
-    legend = _draw_legend(ax, data["label"].value_counts(sort=False), table)
+    counts = data["label"].value_counts(sort=False)
+    entries = {f"{name} ({n:,})": table[name] for name, n in counts[counts > 0].items()}
+    legend = draw_legend(ax, entries)
     places = {name: _middle(cells) for name, cells in mixed[~grey].groupby("label", observed=True)}
     at = np.array([*places.values()]).reshape(-1, 2)
     if not name_points(ax, list(places), at, cells=data[["x", "y"]].to_numpy()):
@@ -160,32 +162,6 @@ def _middle(cells: pd.DataFrame) -> np.ndarray:
     at = cells[["x", "y"]].to_numpy()
     distance = np.linalg.norm(at - np.median(at, axis=0), axis=1)
     return at[np.argmin(distance)]
-
-
-def _draw_legend(ax: Axes, counts: pd.Series, table: dict[str, str]) -> Legend:
-    from matplotlib.lines import Line2D
-
-    counts = counts[counts > 0]
-    handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=6, color=table[name])
-        for name in counts.index
-    ]
-    names = ["\n".join(wrap(f"{name} ({n:,})", width=2.3, size=8)) for name, n in counts.items()]
-    legend = ax.legend(
-        handles,
-        names,
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
-        frameon=False,
-        fontsize=8,
-        labelcolor=INK,
-        handletextpad=0.3,
-        labelspacing=0.55,
-        borderaxespad=0,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    return legend
 
 
 def _draw_score(ax: Axes, data: pd.DataFrame, basis: str) -> None:

@@ -12,8 +12,8 @@ from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl._keys import GenerationKeys
 
 from ._embedding import colours
-from ._figure import INK, UNKNOWN, bare, finish, new_axes, point_size
-from ._text import wrap
+from ._figure import UNKNOWN, bare, finish, new_axes, point_size
+from ._legend import draw_legend
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -173,28 +173,10 @@ def _draw(ax: Axes, data: pd.DataFrame, table: dict[str, str], *, source: str) -
 
 
 def _draw_legend(ax: Axes, data: pd.DataFrame, table: dict[str, str]) -> None:
-    from matplotlib.lines import Line2D
-
     made = (data["source"] == GENERATED).groupby(data["kind"], observed=True).agg(["sum", "size"])
-    handles, names = [], []
+    entries = {}
     for name in made.index:
         n_made = int(made.loc[name, "sum"])
         n_real = int(made.loc[name, "size"]) - n_made
-        handles.append(Line2D([], [], marker="o", linestyle="", markersize=6, color=table[name]))
-        names.append("\n".join(wrap(f"{name} ({n_real:,} | {n_made:,})", width=2.3, size=8)))
-    legend = ax.legend(
-        handles,
-        names,
-        title="real | generated",
-        title_fontsize=8,
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
-        frameon=False,
-        fontsize=8,
-        labelcolor=INK,
-        handletextpad=0.3,
-        labelspacing=0.55,
-        borderaxespad=0,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+        entries[f"{name} ({n_real:,} | {n_made:,})"] = table[name]
+    draw_legend(ax, entries, title=f"{REAL} | {GENERATED}")
