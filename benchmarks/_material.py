@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +12,13 @@ from scipy import sparse
 from scmmgpt_tl.model.genes import GeneTable
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from scmmgpt_tl.train.draw import CellSource
+    from scmmgpt_tl.train.material import Material
 
 BATCH = 512
 
@@ -71,6 +73,36 @@ class Training:
         shape = (len(self.genes), len(genes))
         to_other = sparse.csr_matrix((ones, (rows, columns)), shape=shape)
         return Training((self.expression @ to_other).tocsr(), self.term, self.types, genes)
+
+
+def read_material(config: Path) -> Material:
+    """Read the sources of a training run, without curated markers.
+
+    The types that are known by their markers alone would only be classes that baselines confuse.
+    """
+    # Training is an extra of its own; with cells at hand a benchmark runs without it.
+    from scmmgpt_tl.train.config import RunConfig
+    from scmmgpt_tl.train.material import prepare
+
+    return prepare(replace(RunConfig.read(config), markers=None))
+
+
+def training_folder(given: argparse.Namespace) -> Path:
+    """Return where training cells are kept."""
+    return given.out / "training_cells"
+
+
+def must_draw(given: argparse.Namespace) -> bool:
+    """Tell whether training cells are to be drawn: with `--reuse` only where there are none."""
+    return not (given.reuse and training_folder(given).exists())
+
+
+def draw_training(material: Material, given: argparse.Namespace) -> None:
+    """Draw training cells from what a run reads, and keep them."""
+    print(f"Drawing training cells from the sources of {given.config}", flush=True)
+    n_cells = given.cells_per_type * len(material.types)
+    drawn = draw(material.source, material.genes, n_cells=n_cells, seed=given.seed)
+    drawn.save(training_folder(given))
 
 
 def draw(source: CellSource, genes: GeneTable, *, n_cells: int, seed: int) -> Training:

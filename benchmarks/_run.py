@@ -16,7 +16,7 @@ from _page import write_section
 import scmmgpt_tl as scmm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -83,6 +83,19 @@ def data_sets(given: argparse.Namespace) -> list[Path]:
         sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
     given.out.mkdir(parents=True, exist_ok=True)
     return paths
+
+
+def packages_of(methods: Sequence[str], packages: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the distributions that methods use.
+
+    Parameters
+    ----------
+    methods
+        Their names.
+    packages
+        Distributions of each method that needs some.
+    """
+    return [name for method in methods for name in packages.get(method, ())]
 
 
 def check_packages(packages: Sequence[str]) -> None:

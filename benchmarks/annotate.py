@@ -7,12 +7,11 @@ every data set of the folder, prints what it finds, and writes a CSV, the tables
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from _data import Study, read_study
-from _material import Training, draw
+from _material import Training, draw_training, must_draw, read_material, training_folder
 from _methods import METHODS, TRAINED, Setup
 from _page import picture
 from _report import draw_confidence, draw_scores, tables
@@ -25,6 +24,7 @@ from _run import (
     check_packages,
     data_sets,
     describe_run,
+    packages_of,
     picture_folders,
     save_parts,
     save_rows,
@@ -57,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
-    check_packages(packages_of(given.methods))
+    check_packages(packages_of(given.methods, PACKAGES))
     setup = Setup(
         model=given.model,
-        training=given.out / "training_cells",
+        training=training_folder(given),
         markers=given.markers,
         sentences=given.sentences,
         n_genes=given.n_genes,
@@ -68,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epochs=given.epochs,
         seed=given.seed,
     )
-    if TRAINED & set(given.methods) and not (given.reuse and setup.training.exists()):
-        draw_training(given.config, setup.training, per_type=given.cells_per_type, seed=given.seed)
+    if TRAINED & set(given.methods) and must_draw(given):
+        draw_training(read_material(given.config), given)
     rows: list[Row] = []
     for path in paths:
         rows += compare(path, setup, given)
@@ -96,24 +96,6 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="doublets, and empty droplets, to make for each cell",
     )
     return parser.parse_args(arguments)
-
-
-def packages_of(methods: Sequence[str]) -> list[str]:
-    """Distributions that methods use."""
-    return [name for method in methods for name in PACKAGES.get(method, ())]
-
-
-def draw_training(config: Path, folder: Path, *, per_type: int, seed: int) -> None:
-    """Draw the training cells of the baselines from the sources of a training run."""
-    # Training is an extra of its own; with cells at hand the benchmark runs without it.
-    from scmmgpt_tl.train.config import RunConfig
-    from scmmgpt_tl.train.material import prepare
-
-    print(f"Drawing training cells from the sources of {config}", flush=True)
-    # Without curated markers: their types would only be classes that the baselines confuse.
-    material = prepare(replace(RunConfig.read(config), markers=None))
-    n_cells = per_type * len(material.types)
-    draw(material.source, material.genes, n_cells=n_cells, seed=seed).save(folder)
 
 
 def compare(path: Path, setup: Setup, given: argparse.Namespace) -> list[Row]:
@@ -155,9 +137,9 @@ def report(name: str, rows: Sequence[Row]) -> None:
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the pictures."""
-    facts = describe_run(given, packages_of(given.methods))
+    facts = describe_run(given, packages_of(given.methods, PACKAGES))
     if TRAINED & set(given.methods):
-        n = Training.load(given.out / "training_cells").expression.shape[0]
+        n = Training.load(training_folder(given)).expression.shape[0]
         facts.append(
             f"Trained baselines: {n:,} training cells, at most {given.n_genes:,} genes; regressions "
             f"{given.max_iter} iterations, scVI before scANVI {given.epochs} epochs."

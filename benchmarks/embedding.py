@@ -23,6 +23,7 @@ from _run import (
     check_packages,
     data_sets,
     describe_run,
+    packages_of,
     picture_folders,
     save_parts,
     save_rows,
@@ -48,7 +49,8 @@ PICTURE = "benchmark_embedding.png"
 CAPTION = "AvgBIO and AvgBATCH of embeddings, by data set and method"
 NAMES = {"scmmgpt": "scmmgpt-tl", "pca": "PCA", "harmony": "Harmony", "scvi": "scVI"}
 NEEDS_BATCHES = frozenset({"harmony"})
-PACKAGES = {"pca": "scanpy", "harmony": "harmonypy", "scvi": "scvi-tools"}
+METRICS = ("scib-metrics",)
+PACKAGES = {"pca": ("scanpy",), "harmony": ("harmonypy",), "scvi": ("scvi-tools",)}
 COLUMNS = {
     "nmi": "NMI",
     "ari": "ARI",
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
-    check_packages(packages_of(given.methods))
+    check_packages([*METRICS, *packages_of(given.methods, PACKAGES)])
     model = scmm.load_model(given.model or "default")
     rows = []
     for path in paths:
@@ -81,11 +83,6 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", choices=NAMES, default=list(NAMES))
     add("--epochs", type=int, default=200, help="most epochs of scVI")
     return parser.parse_args(arguments)
-
-
-def packages_of(methods: Sequence[str]) -> list[str]:
-    """Distributions that the metrics and methods use."""
-    return ["scib-metrics", *(PACKAGES[name] for name in methods if name in PACKAGES)]
 
 
 def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]:
@@ -166,7 +163,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
-    facts = describe_run(given, packages_of(given.methods))
+    facts = describe_run(given, [*METRICS, *packages_of(given.methods, PACKAGES)])
     facts.append("AvgBIO: mean of NMI, ARI (Leiden, best resolution) and silhouette of types.")
     facts.append("AvgBATCH: mean of silhouette of batches and graph connectivity.")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])

@@ -8,14 +8,13 @@ the real ones, beside what a mean profile and a conditional autoencoder make.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from _cells_of_terms import FromProfiles, FromText, fit_vae
 from _data import read_query, read_study
-from _material import Training, draw
+from _material import Training, draw_training, must_draw, read_material, training_folder
 from _page import bullets, picture, share, table
 from _panel import log_cp10k
 from _pictures import dots, new_figure, save
@@ -27,6 +26,7 @@ from _run import (
     check_packages,
     data_sets,
     describe_run,
+    packages_of,
     picture_folders,
     save_parts,
     save_rows,
@@ -56,6 +56,7 @@ NAMES = {
     "vae": "conditional VAE (scvi-tools)",
     REAL: "other real cells",
 }
+METRICS = ("scikit-learn",)
 PACKAGES = {"vae": ("scvi-tools",)}
 COLUMNS = {
     **{f"knn_{k}": f"kNN accuracy, k={k}" for k in NEIGHBOURS},
@@ -71,15 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
-    packages = [name for method in given.methods for name in PACKAGES.get(method, ())]
-    check_packages(["scikit-learn", *packages])
+    packages = [*METRICS, *packages_of(given.methods, PACKAGES)]
+    check_packages(packages)
     model = scmm.load_model(given.model or "default")
-    material = read_material(given.config) if {"profile", "vae"} & set(given.methods) else None
-    training = None
-    if material is not None and "vae" in given.methods:
-        n_cells = given.cells_per_type * len(material.types)
-        drawn = draw(material.source, material.genes, n_cells=n_cells, seed=given.seed)
-        training = drawn.over(model.genes)
+    material, training = read_sources(given, model)
     rows: list[dict[str, object]] = []
     for path in paths:
         study = read_study(path, max_cells=given.max_cells, seed=given.seed)
@@ -100,12 +96,17 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_material(config: Path) -> Material:
-    """Read what the model was trained on, without curated markers: no baseline uses them."""
-    from scmmgpt_tl.train.config import RunConfig
-    from scmmgpt_tl.train.material import prepare
-
-    return prepare(replace(RunConfig.read(config), markers=None))
+def read_sources(
+    given: argparse.Namespace, model: Model
+) -> tuple[Material | None, Training | None]:
+    """Read what the methods learn from: what the model was trained on, and cells drawn from it."""
+    trained = "vae" in given.methods
+    drawn = trained and must_draw(given)
+    material = read_material(given.config) if drawn or "profile" in given.methods else None
+    if drawn:
+        draw_training(material, given)
+    training = Training.load(training_folder(given)).over(model.genes) if trained else None
+    return material, training
 
 
 def compare(
@@ -246,7 +247,7 @@ def write_results(
     results: pd.DataFrame, given: argparse.Namespace, packages: Sequence[str]
 ) -> None:
     """Write the tables and the picture."""
-    facts = describe_run(given, ["scikit-learn", *packages])
+    facts = describe_run(given, packages)
     facts.append(
         f"{given.n_generated} cells generated of each type, in the {given.n_genes:,} genes that vary "
         "most among the real cells."

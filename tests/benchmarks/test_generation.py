@@ -91,6 +91,24 @@ def test_the_autoencoder_learns_what_its_types_express():
     assert made.sum(1).mean() == pytest.approx(100, rel=0.15)
 
 
+def test_training_cells_that_were_drawn_before_are_used_again(options, bench_folder, tiny_model):
+    from _material import Training
+
+    genes = tiny_model.genes
+    cells = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (6, len(genes))), dtype=float)
+    drawn = Training(cells, np.repeat([0, 1], 3), (CLASSICAL, "CL:0000236"), genes)
+    drawn.save(bench_folder / "out" / "training_cells")
+    # There is no such run: whoever draws anew has to read it.
+    arguments = [*options, "--methods", "vae", "--config", str(bench_folder / "none.yaml")]
+    given = generation.read_arguments([*arguments, "--reuse"])
+    material, training = generation.read_sources(given, tiny_model)
+    assert material is None
+    assert training.types == drawn.types
+    np.testing.assert_array_equal(training.expression.toarray(), cells.toarray())
+    with pytest.raises(FileNotFoundError, match=r"none.yaml"):
+        generation.read_sources(generation.read_arguments(arguments), tiny_model)
+
+
 def test_runs(options, bench_folder):
     generation.main([*options, "--methods", "scmmgpt", "real", "--n-generated", "8"])
     found = pd.read_csv(bench_folder / "out" / "generation.csv").set_index("method")
