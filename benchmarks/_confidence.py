@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.metrics import consistent, expected_calibration_error
+from scmmgpt_tl.metrics import consistent
+from scmmgpt_tl.model.calibration import calibration_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from _methods import Answers
     from numpy.typing import ArrayLike, NDArray
 
+# Of each bin of chances; their mean over data sets tells what the score is worth on all of them.
+GAPS = tuple(f"gap_{i:02d}" for i in range(15))
 COVERAGES = tuple(round(0.1 * i, 1) for i in range(1, 11))
 CELL_LINE = re.compile(r"\bcell line\b")
 OTHER = "other"
@@ -62,7 +65,9 @@ def score_certainty(
     }
     found["risk_area"] = float(risk.mean())
     if is_chance:
-        found["calibration_error"] = expected_calibration_error(certainty, right)
+        gaps = calibration_gaps(certainty, right)
+        found["calibration_error"] = float(np.abs(gaps).sum())
+        found |= dict(zip(GAPS, gaps.tolist(), strict=True))
     return found
 
 

@@ -258,7 +258,7 @@ def _annotate(study: Study, adata: AnnData, **arguments: Any) -> AnnData:
 
 def _is_judged(annotated: AnnData) -> NDArray[np.bool_]:
     """Cells that are answered, or too unsure to be: all but those with too few genes."""
-    return annotated.obs["scmm_cell_type_reason"].isin(["ok", "low score"]).to_numpy()
+    return ~annotated.obs["scmm_cell_type_reason"].isin(["few genes", "no counts"]).to_numpy()
 
 
 METHODS: dict[str, Callable[[Study, Setup], Answers]] = {

@@ -18,8 +18,10 @@ from _pictures import clean, new_figure, save
 from _run import (
     STATIC,
     base_parser,
+    check_packages,
     data_sets,
     describe_run,
+    packages_of,
     picture_folders,
     save_parts,
     save_rows,
@@ -33,7 +35,7 @@ from scmmgpt_tl.train import finetune
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,7 +45,12 @@ if TYPE_CHECKING:
 NAME = "few_shot"
 PICTURE = "benchmark_few_shot.png"
 CAPTION = "Macro-F1 by the number of labelled cells a type"
-NAMES = {"scmmgpt": "scmmgpt-tl, fine-tuned", "pca": "logistic regression on PCA"}
+NAMES = {
+    "scmmgpt": "scmmgpt-tl, fine-tuned",
+    "pca": "logistic regression on PCA",
+    "scanvi": "scANVI",
+}
+PACKAGES = {"pca": ("scikit-learn",), "scanvi": ("scvi-tools",)}
 VARIABLE_GENES, COMPONENTS, LARGEST = 2000, 50, 10.0
 
 
@@ -57,6 +64,7 @@ class Split(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
+    check_packages(packages_of(given.methods, PACKAGES))
     model = scmm.load_model(given.model or "default")
     rows: list[dict[str, object]] = []
     for path in data_sets(given):
@@ -70,12 +78,14 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = base_parser(__doc__)
     parser.add_argument("--cells", type=int, nargs="+", default=[1, 5, 10], help="labelled cells")
+    parser.add_argument("--methods", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--epochs", type=int, default=200, help="most epochs of scVI")
     parser.add_argument("--repeats", type=int, default=3, help="choices of the labelled cells")
     return parser.parse_args(arguments)
 
 
 def compare(study: Study, model: Model, given: argparse.Namespace) -> list[dict[str, object]]:
-    """Run both methods on one data set, for each number of cells and each choice of them.
+    """Run the methods on one data set, for each number of cells and each choice of them.
 
     Parameters
     ----------
@@ -86,30 +96,43 @@ def compare(study: Study, model: Model, given: argparse.Namespace) -> list[dict[
     given
         Command line.
     """
-    placed = principal_components(study, model)
+    answer = {method: open_method(method, study, model, given=given) for method in given.methods}
     rows: list[dict[str, object]] = []
     for n in given.cells:
         for repeat in range(given.repeats):
             rng = np.random.default_rng([given.seed, n, repeat])
             shown = choose(study.truth, n, rng)
             rest = np.setdiff1d(np.arange(len(study.truth)), shown)
-            answers = {
-                "scmmgpt": by_model(study, Split(shown, rest), model),
-                "pca": by_components(study, Split(shown, rest), placed),
-            }
             rows += [
                 {
                     "data_set": study.name,
                     "method": method,
                     "cells": n,
                     "repeat": repeat,
-                    "macro_f1": macro_f1(study.truth[rest], found),
+                    "macro_f1": macro_f1(study.truth[rest], answer[method](Split(shown, rest))),
                 }
-                for method, found in answers.items()
+                for method in given.methods
             ]
         found = pd.DataFrame(rows).query("cells == @n").groupby("method")["macro_f1"].mean()
         print(f"{study.name:28} {n:3} cells   {found.round(3).to_dict()}", flush=True)
     return rows
+
+
+def open_method(
+    method: str, study: Study, model: Model, *, given: argparse.Namespace
+) -> Callable[[Split], NDArray[np.int64]]:
+    """Learn what can be learned without labels; return what answers for a choice of labels."""
+    match method:
+        case "pca":
+            placed = principal_components(study, model)
+            return lambda split: by_components(study, split, placed)
+        case "scanvi":
+            from _few_labels import FewLabels
+
+            reader = FewLabels.read(study, model.genes, epochs=given.epochs, seed=given.seed)
+            return lambda split: reader.answer(study.truth, split.shown, split.rest)
+        case _:
+            return lambda split: by_model(study, split, model)
 
 
 def choose(truth: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -165,16 +188,17 @@ def principal_components(study: Study, model: Model) -> NDArray[np.float64]:
 
 def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
     """Return facts, the means with their spread over choices, and one table of all data sets."""
+    names = {method: name for method, name in NAMES.items() if method in set(results["method"])}
     each = _mean(results, ["data_set", "cells"])
     mean = _mean(results, ["cells"])
     spread = _mean(results, ["cells", "repeat"]).groupby("cells").std()
-    head = ["cells a type", *NAMES.values()]
+    head = ["cells a type", *names.values()]
     means = [
-        [str(n), *(f"**{mean.loc[n, m]:.3f}** ± {spread.loc[n, m]:.3f}" for m in NAMES)]
+        [str(n), *(f"**{mean.loc[n, m]:.3f}** ± {spread.loc[n, m]:.3f}" for m in names)]
         for n in mean.index
     ]
     rows = [
-        [name, str(n), *(f"{each.loc[(name, n), m]:.3f}" for m in NAMES)] for name, n in each.index
+        [name, str(n), *(f"{each.loc[(name, n), m]:.3f}" for m in names)] for name, n in each.index
     ]
     return [
         bullets(facts),
@@ -192,7 +216,9 @@ def _mean(results: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
     repeats = f"Labelled cells are chosen {given.repeats} times."
-    facts = [*describe_run(given, ("scikit-learn",)), repeats]
+    facts = [*describe_run(given, packages_of(given.methods, PACKAGES)), repeats]
+    if "scanvi" in given.methods:
+        facts.append(f"scANVI: {given.epochs} epochs of scVI on all cells, then as many of scANVI.")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(results, facts=facts), picture(CAPTION, STATIC / PICTURE)]
     save_parts(parts, given, name=NAME)
@@ -205,6 +231,8 @@ def draw_picture(results: pd.DataFrame, paths: Sequence[Path]) -> None:
     places = sorted(set(results["cells"]))
     each, mean = _mean(results, ["cells", "data_set"]), _mean(results, ["cells"])
     for i, (method, name) in enumerate(NAMES.items()):
+        if method not in mean:
+            continue
         color = f"C{i}"
         for _, curve in each[method].groupby("data_set"):
             ax.plot(range(len(places)), curve.to_numpy(), color=color, alpha=0.2, linewidth=1)

@@ -68,7 +68,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tensors=bundle_tensors(network, _embed(network, words), min_size=512),
         genes=genes,
         labels=LabelTable(tuple(LABELS), ids, tissues),
-        calibration=Calibration(0.05, (0.0, 0.5, 1.0), (0.0, 0.4, 0.9), 0.1, 5, ("noise",)),
+        calibration=Calibration(0.05, 0.8, -0.2, 0.1, 5, ("noise",)),
         text_tokenizer_json=words.to_str(),
         decoder_tokenizer_json=bytes_.to_str(),
         card="# tiny\n\nRandom weights, for tests.\n",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _confidence import kinds_of, risk_coverage, score_certainty, score_open
+from _confidence import GAPS, kinds_of, risk_coverage, score_certainty, score_open
 from _data import Study
 from _methods import Answers
 
@@ -42,7 +42,10 @@ def test_only_chances_have_a_calibration_error():
     found = score_certainty(certainty, right, is_chance=True)
     assert found["calibration_error"] == pytest.approx(0.2)
     assert found["risk_1.0"] == pytest.approx(0.4)
-    assert "calibration_error" not in score_certainty(certainty, right, is_chance=False)
+    assert sum(found[gap] for gap in GAPS) == pytest.approx(0.2)
+    assert not {"calibration_error", *GAPS} & set(
+        score_certainty(certainty, right, is_chance=False)
+    )
 
 
 def test_cells_that_nothing_covers_are_told_from_the_others(study):

@@ -16,7 +16,8 @@ def test_cells_are_chosen_of_every_type():
 
 
 def test_whole_run(options, bench_folder):
-    few_shot.main([*options, "--cells", "2", "20", "--repeats", "2"])
+    chosen = ["--methods", "scmmgpt", "pca", "--cells", "2", "20", "--repeats", "2"]
+    few_shot.main([*options, *chosen])
     rows = pd.read_csv(bench_folder / "out" / "few_shot.csv")
     assert len(rows) == 2 * 2 * 2
     best = rows[rows["cells"] == 20].groupby("method")["macro_f1"].mean()
@@ -28,3 +29,12 @@ def test_whole_run(options, bench_folder):
     assert "old few_shot" not in page
     assert "old retrieval" in page
     assert (bench_folder / "docs" / "_static" / few_shot.PICTURE).stat().st_size > 5000
+
+
+def test_scanvi_learns_from_some_labels(options, bench_folder):
+    pytest.importorskip("scvi")
+    chosen = ["--methods", "scanvi", "--cells", "20", "--repeats", "1", "--epochs", "40"]
+    few_shot.main([*options, *chosen])
+    rows = pd.read_csv(bench_folder / "out" / "few_shot.csv")
+    assert rows["method"].tolist() == ["scanvi"]
+    assert rows["macro_f1"].item() > 0.4

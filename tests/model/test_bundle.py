@@ -34,7 +34,7 @@ PARTS = {
     "tensors": {"network": {"w": torch.arange(12.0).reshape(3, 4), "b": torch.tensor([0.1])}},
     "genes": GeneTable(("CD3D", "LYZ"), ("ENSG00000167286", "ENSG00000090382"), (("T3D",), ())),
     "labels": LabelTable(("T cell",), ("CL:0000084",), (("blood",),)),
-    "calibration": Calibration(0.1, (0.0, 1.0), (0.0, 1.0), 0.5, 50, ("pbmc3k",)),
+    "calibration": Calibration(0.1, 1.0, 0.0, 0.5, 50, ("pbmc3k",)),
     "text_tokenizer_json": "{}",
     "decoder_tokenizer_json": "{}",
     "card": "# Karte Ö\n",

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, softmax
-from sklearn.isotonic import IsotonicRegression
+from scipy.special import expit, log_softmax, logit, softmax
+from sklearn.linear_model import LogisticRegression
 
 from scmmgpt_tl.model.calibration import (
     Calibration,
     expected_calibration_error,
-    fit_knots,
+    fit_score,
     fit_temperature,
 )
 
-PLAIN = Calibration(0.1, (0.0, 0.5, 1.0), (0.0, 0.25, 0.75), 0.5, 50, ("a", "b"))
+PLAIN = Calibration(0.1, 0.8, -0.2, 0.5, 50, ("a", "b"))
 
 
 def drawn(n_cells: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -45,11 +45,19 @@ def test_a_low_temperature_does_not_overflow():
     np.testing.assert_array_equal(found, [[1.0, 0.0]])
 
 
-def test_calibrate_is_linear_between_knots_and_flat_outside():
-    calibration = replace(PLAIN, knots_x=(0.2, 0.6), knots_y=(0.1, 0.9))
-    found = calibration.calibrate([0.0, 0.2, 0.4, 0.6, 1.0])
+def test_calibrate_is_linear_in_logits():
+    p = np.array([0.1, 0.5, 0.9])
+    found = replace(PLAIN, slope=2.0, intercept=0.3).calibrate(p)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [0.1, 0.1, 0.5, 0.9, 0.9], rtol=1e-6)
+    np.testing.assert_allclose(found, expit(2 * logit(p) + 0.3), rtol=1e-6)
+
+
+def test_calibrate_keeps_the_order_and_stays_between_zero_and_one():
+    p = np.linspace(0, 1, 101)
+    found = replace(PLAIN, slope=0.3).calibrate(p)
+    assert (np.diff(found[1:-1]) > 0).all()
+    assert (found > 0).all()
+    assert (found < 1).all()
 
 
 def test_read_gives_back_what_was_written(tmp_path):
@@ -62,11 +70,9 @@ def test_read_gives_back_what_was_written(tmp_path):
     [
         ({"temperature": 0.0}, "`temperature` must be positive"),
         ({"temperature": float("nan")}, "`temperature` must be positive"),
-        ({"knots_x": (0.5, 0.5, 1.0)}, "`knots_x` must ascend"),
-        ({"knots_y": (0.5, 0.2, 1.0)}, "`knots_y` must not descend"),
-        ({"knots_y": (0.0, 0.2, 1.1)}, "within 0 and 1"),
-        ({"knots_y": (0.0, 0.2)}, "of one length"),
-        ({"knots_x": (), "knots_y": ()}, "`knots_x` must ascend"),
+        ({"slope": 0.0}, "`slope` must be positive"),
+        ({"intercept": float("nan")}, "`intercept` must be finite"),
+        ({"marker_weight": -1.0}, "`marker_weight` must be 0 or more"),
     ],
 )
 def test_impossible_values_are_refused(change, message):
@@ -108,39 +114,38 @@ def test_fit_temperature_takes_several_right_labels_and_a_bias():
     assert -np.log((p * right).sum(1)).mean() == pytest.approx(least)
 
 
-def test_fit_knots_makes_overconfidence_honest():
+def test_fit_score_makes_overconfidence_honest():
     rng = np.random.default_rng(3)
     p = rng.uniform(0.3, 1, 20_000)
-    right = rng.uniform(size=p.size) < p**2
-    x, y = fit_knots(p[::2], right[::2])
-    calibrated = replace(PLAIN, knots_x=x, knots_y=y).calibrate(p[1::2])
+    right = rng.uniform(size=p.size) < expit(0.5 * logit(p) - 0.4)
+    slope, intercept = fit_score(p[::2], right[::2])
+    assert (slope, intercept) == pytest.approx((0.5, -0.4), abs=0.05)
+    calibrated = replace(PLAIN, slope=slope, intercept=intercept).calibrate(p[1::2])
     assert expected_calibration_error(p[1::2], right[1::2]) > 0.1
     assert expected_calibration_error(calibrated, right[1::2]) < 0.02
 
 
-def test_fit_knots_equals_isotonic_regression_of_the_bin_means():
+def test_fit_score_equals_logistic_regression():
     rng = np.random.default_rng(4)
-    p = np.sort(rng.uniform(size=100))
-    right = rng.uniform(size=100) < p
-    x, y = fit_knots(p, right, bins=10)
-    groups = p.reshape(10, 10).mean(1), right.reshape(10, 10).mean(1)
-    np.testing.assert_allclose(x, groups[0])
-    expected = IsotonicRegression().fit(*groups).predict(groups[0])
-    np.testing.assert_allclose(y, expected)
-    assert len(x) == 10
+    p = rng.uniform(size=5000)
+    right = rng.uniform(size=p.size) < p
+    reference = LogisticRegression(C=np.inf, max_iter=1000).fit(logit(p)[:, None], right)
+    expected = reference.coef_[0, 0], reference.intercept_[0]
+    assert fit_score(p, right) == pytest.approx(expected, abs=0.01)
 
 
-@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
-def test_fit_knots_takes_ties_and_any_order(order):
-    p = np.array([1.0] * 50 + [0.5] * 50)[order]
-    right = np.array([True] * 45 + [False] * 5 + [True] * 20 + [False] * 30)[order]
-    x, y = fit_knots(p, right)
-    np.testing.assert_allclose(x, [0.5, 1.0])
-    np.testing.assert_allclose(y, [0.4, 0.9])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_handful_of_like_answers_makes_no_certainty(right):
+    slope, intercept = fit_score([0.6, 0.7, 0.8], [right] * 3)
+    assert slope > 0
+    found = replace(PLAIN, slope=slope, intercept=intercept).calibrate(0.7)
+    assert found == pytest.approx(0.8 if right else 0.2, abs=0.05)
 
 
-def test_one_cell_gives_one_knot():
-    assert fit_knots([0.7], [True]) == ((0.7,), (1.0,))
+def test_more_probable_is_never_less_sure():
+    p = np.linspace(0.1, 0.9, 50)
+    slope, _ = fit_score(p, p < 0.5)
+    assert slope > 0
 
 
 def test_expected_calibration_error_equals_a_loop_over_bins():

@@ -45,7 +45,7 @@ def test_order_of_cells_does_not_matter(tiny_model, rows):
 
 
 def test_dense_values_give_the_same_cells(tiny_model, rows):
-    from scmmgpt_tl.train.draw import log_normalise
+    from scmmgpt_tl.train.rates import log_normalise
 
     network = tiny_model.network
     with torch.inference_mode():

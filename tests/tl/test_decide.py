@@ -12,8 +12,8 @@ LABELS = LabelSet(
     ("CD4 T", "CD8 T", "B", "hepatocyte", "my cell"),
     ("CL:0000624", "CL:0000625", "CL:0000236", "CL:0000182", ""),
 )
-AS_IT_IS = Calibration(1.0, (0.0, 1.0), (0.0, 1.0), 0.5, 5)
-HALVED = Calibration(1.0, (0.0, 1.0), (0.0, 0.5), 0.2, 5)
+AS_IT_IS = Calibration(1.0, 1.0, 0.0, 0.5, 5)
+WARY = Calibration(1.0, 1.0, -1.0, 0.2, 5)
 
 
 def rule(level=None, *, threshold=0.5, calibration=AS_IT_IS):
@@ -54,9 +54,10 @@ def test_low_score_is_unknown_with_a_score():
 
 
 def test_score_is_calibrated_and_margin_is_not():
-    found = answer([0.1, 0.6, 0.3, 0.0, 0.0], threshold=0.3, calibration=HALVED)
+    found = answer([0.1, 0.6, 0.3, 0.0, 0.0], threshold=0.3, calibration=WARY)
     assert found.labels.tolist() == ["CD8 T"]
-    assert found.scores == pytest.approx([0.3])
+    # Odds of 0.6, divided by e.
+    assert found.scores == pytest.approx([1.5 / (1.5 + np.e)])
     assert found.support == pytest.approx([0.6])
     assert found.margins == pytest.approx([0.3])
 

@@ -5,16 +5,20 @@ import torch
 from scipy.sparse import csr_matrix
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.scmmgpt import CellStates
 from scmmgpt_tl.tl._kernels import QuerySums, cosines, probabilities
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.tl._scoring import scoring
 
+STATE_WIDTH = 16
+
 
 def states(n, seed=0):
     torch.manual_seed(seed)
     projected = torch.nn.functional.normalize(torch.randn(n, 3, 16), dim=-1)
-    return CellStates(torch.randn(n, 2, 5), projected, projected[:, 0])
+    mean = torch.randn(n, STATE_WIDTH)
+    return CellStates(torch.randn(n, 2, 5), projected, projected[:, 0], mean)
 
 
 def test_probabilities_and_empty_cells(tiny_model):
@@ -23,14 +27,20 @@ def test_probabilities_and_empty_cells(tiny_model):
     own = resolve_labels(None, own=tiny_model.labels, tissue=None, ontology=cl)
     measured = np.ones(len(tiny_model.genes), dtype=bool)
     how = scoring(own, tiny_model, ontology=cl, measured=measured)
-    found = probabilities(tiny_model, how)(states(2), rows)
+    found = probabilities(tiny_model, how, measured=measured)(states(2), rows)
     assert found["n_genes"].tolist() == [2, 0]
     n = len(tiny_model.labels)
-    np.testing.assert_allclose(found["p"].sum(axis=1), 1, rtol=1e-5)
+    # What is missing to 1 is the chance that there is no cell, or more than one.
+    np.testing.assert_allclose(found["droplet"].sum(axis=1), 1, rtol=1e-5)
+    one_cell = found["droplet"][0, CELL]
+    assert 0 < one_cell < 1
+    np.testing.assert_allclose(found["p"].sum(axis=1), [one_cell, 1], rtol=1e-5)
     np.testing.assert_allclose(found["p"][1], 1 / n, rtol=1e-5)
     cosine = (states(2).projected[0].numpy() @ tiny_model.label_embeddings.T).max(axis=0)
     weight = np.exp((cosine - cosine.max()) / tiny_model.calibration.temperature)
-    np.testing.assert_allclose(found["p"][0], weight / weight.sum(), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        found["p"][0], one_cell * weight / weight.sum(), rtol=1e-3, atol=1e-6
+    )
 
 
 def test_cosine_of_a_cell_without_counts_is_zero(tiny_model):

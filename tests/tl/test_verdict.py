@@ -27,11 +27,12 @@ def decide(p):
 
 P = np.array([[0.9, 0.1], [0.8, 0.2], [0.55, 0.45], [0.1, 0.9], [0.1, 0.9], [0.5, 0.5]])
 N_GENES = np.array([50, 50, 50, 50, 3, 0])
+CELLS = np.tile([0.9, 0.05, 0.05], (6, 1))
 
 
 @pytest.fixture
 def cells():
-    return judge_cells(decide(P), N_GENES, min_genes=5)
+    return judge_cells(decide(P), N_GENES, CELLS, min_genes=5)
 
 
 def test_reasons(cells):
@@ -41,6 +42,25 @@ def test_reasons(cells):
     assert cells.scores[-1] == 0
     assert np.isfinite(cells.scores).all()
     assert cells.scores.dtype == cells.margins.dtype == np.float32
+
+
+def test_what_is_more_likely_no_cell_says_so_where_it_is_unknown():
+    droplet = np.array([[0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], *[[0.1, 0.2, 0.7]] * 3])
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.5, 0.5], [0.5, 0.5], [0.1, 0.9], [0.5, 0.5]])
+    cells = judge_cells(decide(p), N_GENES, droplet, min_genes=5)
+    reasons = ["ok", "ok", "doublet", "empty droplet", "few genes", "no counts"]
+    assert cells.reasons.tolist() == reasons
+
+
+def test_doublets_have_a_vote_in_their_group():
+    droplet = CELLS.copy()
+    droplet[2] = [0.1, 0.8, 0.1]
+    cells = judge_cells(decide(P), N_GENES, droplet, min_genes=5)
+    assert cells.reasons[2] == "doublet"
+    judged = judge_groups(P, cells, Groups(("x",), np.zeros(6, dtype=int)), decide=decide)
+    assert judged.table(Groups(("x",), np.zeros(6, dtype=int)))["support"][0] == pytest.approx(
+        0.5875
+    )
 
 
 def test_groups(cells):

@@ -121,6 +121,7 @@ RUN = {
     "save_every": 20,
     "stage2_steps": 3,
     "stage2_cells": 4,
+    "droplet_steps": 3,
     "expression_steps": 3,
 }
 

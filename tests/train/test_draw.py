@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.model.encoders.geneset import GeneSetTokenizer
-from scmmgpt_tl.train.draw import CellSource, average_cell, log_normalise
+from scmmgpt_tl.train.draw import CellSource, average_cell
+from scmmgpt_tl.train.rates import log_normalise
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
 STRATEGIES = {"ddp": 2, "fsdp": 2, "auto": 1}
 pytestmark = pytest.mark.xdist_group("processes")
-PHASES = ("stage1", "stage2_expression", "stage2_text")
+PHASES = ("stage1", "droplets", "stage2_expression", "stage2_text")
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,8 @@ def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config)
     assert [part.name for part in measured] == ["held", "cells drawn from held-out profiles"]
     assert all(0 < part.closed <= 1 for part in measured)
     assert model.calibration.temperature == pytest.approx(found.temperature, rel=1e-3)
-    np.testing.assert_allclose(model.calibration.knots_y, found.knots_y, atol=0.02)
+    assert model.calibration.slope == pytest.approx(found.slope, rel=0.05)
+    assert model.calibration.intercept == pytest.approx(found.intercept, abs=0.05)
     assert model.calibration.prior == found.prior
     assert model.calibration.text_temperature == found.text_temperature
     assert model.calibration.marker_weight == found.marker_weight
@@ -218,7 +219,7 @@ def test_a_refused_run_leaves_its_folder_to_the_mended_one(trained, run_config, 
 
 def test_an_unfinished_run_is_not_published(run_config, tmp_path):
     run_config.write(tmp_path / "run.yaml")
-    with pytest.raises(FileNotFoundError, match=r"has not finished stage1, stage2_expression"):
+    with pytest.raises(FileNotFoundError, match=r"has not finished droplets, stage1, stage2"):
         run.publish_run(tmp_path, tmp_path / "bundle", name="none", revision="1")
 
 
@@ -281,7 +282,7 @@ def test_stage_one_learns(run_config, material, tmp_path):
     stage_one(config, material, tmp_path)
     found = curve(tmp_path, "stage1")
     of_text = found["cell_text"].dropna()
-    assert of_text.iloc[-1] < 0.8 * of_text.iloc[0]
+    assert of_text.iloc[-1] < 0.85 * of_text.iloc[0]
     assert found["cell_label"].iloc[-1] < 0.5 * found["cell_label"].iloc[0]
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEAST_LOG_CHANCE = -30.0
 # The network's zero is not so certain that marker genes could not speak against it.
 LEAST_PROBABILITY = 1e-4
+# What float32 cannot tell from certainty says no more than this.
+SHARPEST = 1e-5
+LEAST_SLOPE = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class Calibration:
     ----------
     temperature
         Divides the cosine before the softmax.
-    knots_x, knots_y
-        Piecewise linear, non-decreasing map from the highest probability to the share of cells
-        that were right at it.
+    slope, intercept
+        Of the logistic map from the probability of an answer to the share of cells that were right
+        at it, see :meth:`calibrate`.
     threshold
         Calibrated score below which a cell is left unknown.
     min_genes
@@ -47,21 +50,21 @@ class Calibration:
     Raises
     ------
     ValueError
-        If the temperature is not positive, or the knots do not ascend inside [0, 1].
+        If a temperature or the slope is not positive, or a number is not finite.
 
     Examples
     --------
-    >>> calibration = Calibration(0.1, (0.2, 1.0), (0.1, 0.9), 0.5, 50, ("pbmc3k",))
+    >>> calibration = Calibration(0.1, 0.8, -0.2, 0.5, 50, ("pbmc3k",))
     >>> p = calibration.probabilities(np.array([[0.9, 0.7, 0.1]]))
     >>> p.round(3)
     array([[0.881, 0.119, 0.   ]], dtype=float32)
     >>> calibration.calibrate(p.max(axis=1)).round(2)
-    array([0.78], dtype=float32)
+    array([0.8], dtype=float32)
     """
 
     temperature: float
-    knots_x: tuple[float, ...]
-    knots_y: tuple[float, ...]
+    slope: float
+    intercept: float
     threshold: float
     min_genes: int
     fitted_on: tuple[str, ...] = ()
@@ -70,19 +73,15 @@ class Calibration:
     marker_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "text_temperature"):
+        for name in ("temperature", "text_temperature", "slope"):
             if not 0 < getattr(self, name) < float("inf"):
                 msg = f"`{name}` must be positive and finite, found {getattr(self, name)!r}."
                 raise ValueError(msg)
         if not 0 <= self.marker_weight < float("inf"):
             msg = f"`marker_weight` must be 0 or more, found {self.marker_weight!r}."
             raise ValueError(msg)
-        x, y = np.asarray(self.knots_x, float), np.asarray(self.knots_y, float)
-        if x.size == 0 or x.shape != y.shape or not (_ascends(x, strictly=True) and _ascends(y)):
-            msg = (
-                "`knots_x` must ascend and `knots_y` must not descend, both within 0 and 1 and of "
-                f"one length; found {self.knots_x!r} and {self.knots_y!r}."
-            )
+        if not np.isfinite(self.intercept):
+            msg = f"`intercept` must be finite, found {self.intercept!r}."
             raise ValueError(msg)
 
     def probabilities(
@@ -126,9 +125,14 @@ class Calibration:
         return _softmax(known + self.marker_weight * evidence).astype(np.float32)
 
     def calibrate(self, probability: ArrayLike) -> NDArray[np.float32]:
-        """Return the chance of being right at a probability; any shape."""
-        stated = np.asarray(probability, np.float64)
-        return np.interp(stated, self.knots_x, self.knots_y).astype(np.float32)
+        r"""Return the chance of being right at a probability; any shape.
+
+        .. math:: f(p) = \frac{1}{1 + \exp(-a \log\frac{p}{1 - p} - b)}
+
+        with slope :math:`a` and intercept :math:`b`: the order of the probabilities stays.
+        """
+        scores = self.slope * _logit(np.asarray(probability, np.float64)) + self.intercept
+        return (1 / (1 + np.exp(-scores))).astype(np.float32)
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Calibration:
@@ -149,15 +153,13 @@ class Calibration:
     @classmethod
     def _from_dict(cls, raw: dict[str, Any]) -> Calibration:
         known = {field.name for field in fields(cls)}
-        # The first bundles knew no marker genes.
-        raw = {"marker_weight": 0.0, **raw}
         if set(raw) != known:
             msg = f"found the keys {sorted(raw)} where {sorted(known)} are expected."
             raise ValueError(msg)
         return cls(
             temperature=float(raw["temperature"]),
-            knots_x=tuple(map(float, raw["knots_x"])),
-            knots_y=tuple(map(float, raw["knots_y"])),
+            slope=float(raw["slope"]),
+            intercept=float(raw["intercept"]),
             threshold=float(raw["threshold"]),
             min_genes=int(raw["min_genes"]),
             fitted_on=tuple(map(str, raw["fitted_on"])),
@@ -209,35 +211,59 @@ def fit_temperature(
     return float(found.fun), float(np.exp(found.x))
 
 
-def fit_knots(
-    probability: ArrayLike, right: ArrayLike, *, bins: int = 20
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the knots of a non-decreasing map from probability to the share that was right.
+def fit_score(probability: ArrayLike, right: ArrayLike) -> tuple[float, float]:
+    """Fit the logistic map from probability to the share that was right.
+
+    Likelihood is maximised with the targets of Platt (1999), which a handful of answers that are
+    all right do not take to certainty.
 
     Parameters
     ----------
     probability
-        Highest probability of each cell, (cells,).
+        Of each answer, (cells,).
     right
-        Whether the label at that probability was right, (cells,).
-    bins
-        Number of bins, which hold equally many cells each; one knot a bin at most.
+        Whether it was right, (cells,).
 
     Returns
     -------
-    x, y
-        Mean probability of each bin, and the isotonic regression of the share right in it.
+    slope, intercept
+        For :meth:`Calibration.calibrate`.
     """
-    from sklearn.isotonic import IsotonicRegression
+    from scipy.optimize import minimize
 
+    x, hit = _logit(np.asarray(probability, np.float64)), np.asarray(right, bool)
+    n_right, n_wrong = hit.sum(), (~hit).sum()
+    target = np.where(hit, (n_right + 1) / (n_right + 2), 1 / (n_wrong + 2))
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        scores = np.exp(parameters[0]) * x + parameters[1]
+        return float(np.mean(np.logaddexp(0, scores) - target * scores))
+
+    found = minimize(loss, np.zeros(2), bounds=[(np.log(LEAST_SLOPE), np.log(10)), (-10, 10)])
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def calibration_gaps(
+    probability: ArrayLike, right: ArrayLike, *, bins: int = 15
+) -> NDArray[np.float64]:
+    """Return how much more was stated than observed in each of some equally wide bins.
+
+    Parameters
+    ----------
+    probability
+        Stated chance of each cell, (cells,), within 0 and 1.
+    right
+        Whether its label was right, (cells,).
+    bins
+        Number of bins between 0 and 1.
+
+    Returns
+    -------
+    Sum over the cells of a bin, as a share of all cells, (bins,).
+    """
     p, hit = np.asarray(probability, np.float64), np.asarray(right, np.float64)
-    # Equal probabilities share a bin, so that no knot depends on the order of the cells.
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
-    _, bin_of = np.unique(np.searchsorted(edges, p, side="left"), return_inverse=True)
-    size = np.bincount(bin_of)
-    x, y = np.bincount(bin_of, p) / size, np.bincount(bin_of, hit) / size
-    smooth = IsotonicRegression(y_min=0, y_max=1).fit_transform(x, y, sample_weight=size)
-    return tuple(x.tolist()), tuple(np.asarray(smooth).tolist())
+    bin_of = np.minimum((p * bins).astype(int), bins - 1)
+    return np.bincount(bin_of, p - hit, minlength=bins) / len(p)
 
 
 def expected_calibration_error(
@@ -259,10 +285,7 @@ def expected_calibration_error(
     >>> round(expected_calibration_error([0.8] * 10, [True] * 6 + [False] * 4), 3)
     0.2
     """
-    p, hit = np.asarray(probability, np.float64), np.asarray(right, np.float64)
-    bin_of = np.minimum((p * bins).astype(int), bins - 1)
-    gap = np.bincount(bin_of, p - hit, minlength=bins)
-    return float(np.abs(gap).sum() / len(p))
+    return float(np.abs(calibration_gaps(probability, right, bins=bins)).sum())
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,7 +293,6 @@ def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def _ascends(values: NDArray[np.float64], *, strictly: bool = False) -> bool:
-    steps = np.diff(values)
-    rises = (steps > 0).all() if strictly else (steps >= 0).all()
-    return bool(rises and ((values >= 0) & (values <= 1)).all())
+def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = probability.clip(SHARPEST, 1 - SHARPEST)
+    return np.log(inside / (1 - inside))

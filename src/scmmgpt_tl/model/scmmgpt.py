@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from .bridge import Bridge
+from .droplet_head import DropletHead, richness
 from .encoders import build_encoder, build_tokenizer
 from .expression_decoder import build_expression_decoder
-from .padding import pad_texts
+from .padding import masked_mean, pad_texts
 from .text_decoder import TextDecoder
 
 if TYPE_CHECKING:
@@ -44,16 +45,18 @@ class CellStates(NamedTuple):
     queries: torch.Tensor  # (cells, queries, hidden)
     projected: torch.Tensor  # (cells, queries, projection), unit rows
     cell: torch.Tensor  # (cells, projection), unit rows
+    mean: torch.Tensor  # (cells, state_width), of the encoder's states
 
 
 class ScMMGPT(nn.Module):
-    """Cell encoder, bridge, text decoder and expression decoder."""
+    """Cell encoder, bridge, droplet head, text decoder and expression decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.cell_encoder = build_encoder(config.encoder)
         self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
+        self.droplet_head = DropletHead(config.encoder.state_width, dropout=config.encoder.dropout)
         self.text_decoder = TextDecoder(config.decoder, query_width=config.bridge.hidden)
         self.expression_decoder = build_expression_decoder(
             config.expression,
@@ -72,7 +75,7 @@ class ScMMGPT(nn.Module):
         queries = self.bridge.encode_cells(states, mask)
         projected = self.bridge.project_cells(queries, states, mask)
         cell = nn.functional.normalize(projected.mean(1), dim=-1)
-        return CellStates(queries, projected, cell)
+        return CellStates(queries, projected, cell, masked_mean(states, mask))
 
     def embed_text(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return unit vectors (texts, projection)."""
@@ -163,6 +166,29 @@ class Model:
         """Return the cosine of each text with a cell's best query, (cells, texts)."""
         vectors = torch.from_numpy(np.ascontiguousarray(text)).to(projected.device)
         return torch.einsum("cqp,tp->cqt", projected.float(), vectors).amax(1)
+
+    def judge_droplets(
+        self,
+        states: CellStates,
+        rows: csr_matrix,
+        measured: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the chances of :data:`~scmmgpt_tl.model.droplets.KINDS`, (cells, 3).
+
+        Parameters
+        ----------
+        states
+            What :meth:`encode_cells` returns of `rows`.
+        rows
+            Counts, (cells, genes of the model).
+        measured
+            Which genes of the model the data set measured, (genes,); by default all of them.
+        """
+        n_measured = len(self.genes) if measured is None else int(measured.sum())
+        found = richness(torch.from_numpy(np.diff(rows.indptr)), torch.tensor(n_measured))
+        with torch.inference_mode():
+            logits = self.network.droplet_head(states.mean.float(), found.to(self.device))
+        return logits.softmax(-1).cpu().numpy()
 
     def match(
         self,

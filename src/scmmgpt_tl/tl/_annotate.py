@@ -59,7 +59,9 @@ def annotate(
 
     Cells are compared with the text of each label in the space that the model shares with text.
     The score is calibrated: of the cells with a score of 0.8, about 80 % had the right label, or one
-    above or below it in the ontology, in the data the model was calibrated on. A cell whose score is below the threshold is `"unknown"`.
+    above or below it in the ontology, in the data the model was calibrated on. A cell whose score
+    is below the threshold is `"unknown"`; two cells in one droplet, and droplets without a cell,
+    have low scores.
 
     Parameters
     ----------
@@ -104,10 +106,11 @@ def annotate(
     `adata.obs['scmm_cell_type_cl' | key_added + '_cl']` : :class:`pandas.Series` (dtype `category`)
         Cell Ontology id, `""` where there is none.
     `adata.obs['scmm_cell_type_reason' | key_added + '_reason']` : :class:`pandas.Series` (dtype `category`)
-        `"ok"`, or why the cell is unknown: `"low score"`, `"few genes"`, `"no counts"`,
-        `"no group"`.
+        `"ok"`, or why the cell is unknown: `"doublet"` or `"empty droplet"` where it more likely
+        is one of these than a cell, `"low score"`, `"few genes"`, `"no counts"`, `"no group"`.
     `adata.obsm['scmm_cell_type_scores' | key_added + '_scores']` : :class:`pandas.DataFrame` (dtype `float32`)
-        Probability of each label in each cell; a `"/"` in a name becomes `"|"`.
+        Probability of each label in each cell; what they lack to 1 is the chance that the droplet
+        holds two cells, or none. A `"/"` in a name becomes `"|"`.
     `adata.uns['scmm_cell_type' | key_added]` : :class:`dict`
         `params` of the call; `labels`, a frame with `name`, `cl_id`, `column` and `description`;
         `genes`, the report of the gene matching; `reasons`, how many cells there are of each; with
@@ -152,10 +155,13 @@ def annotate(
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
     how = scoring(asked, session.model, ontology=cl, measured=session.measured)
-    kernel = probabilities(session.model, how)
+    kernel = probabilities(session.model, how, measured=session.measured)
     found = session.run(kernel, batch_size=batch_size, desc="annotate")
     cells = judge_cells(
-        decide(found["p"], asked, rule), found["n_genes"], min_genes=calibration.min_genes
+        decide(found["p"], asked, rule),
+        found["n_genes"],
+        found["droplet"],
+        min_genes=calibration.min_genes,
     )
     table = None
     if groups is not None:

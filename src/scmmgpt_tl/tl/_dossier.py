@@ -96,7 +96,7 @@ def read_groups_of(
     model, n_groups = session.model, len(groups.names)
     min_genes = max(model.calibration.min_genes, 1)
     how = scoring(asked, model, ontology=ontology.load(), measured=session.measured)
-    compare = probabilities(model, how)
+    compare = probabilities(model, how, measured=session.measured)
     sums = QuerySums(groups.codes, n_groups, min_genes=min_genes)
 
     def kernel(states: Any, rows: Any) -> dict[str, Any]:

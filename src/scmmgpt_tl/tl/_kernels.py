@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scmmgpt_tl._input import n_genes
+from scmmgpt_tl.model.droplets import CELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,28 +64,35 @@ def cosines(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, 
     return kernel
 
 
-def probabilities(model: Model, how: Scoring) -> Callable[..., dict[str, Any]]:
-    """Keep the probability of each label.
+def probabilities(
+    model: Model, how: Scoring, *, measured: NDArray[np.bool_]
+) -> Callable[..., dict[str, Any]]:
+    """Keep the probability of each label, and what is in each droplet.
 
     Parameters
     ----------
     model
-        Compares cells and texts.
+        Compares cells and texts, and judges droplets.
     how
         How cells are scored for the labels.
+    measured
+        Which of the model's genes the data set measured, `(n_genes,)`.
 
     Returns
     -------
-    A kernel that keeps `p`, `(n_cells, n_labels)`, equal for all labels in cells without counts,
-    and `n_genes`, `(n_cells,)`.
+    A kernel that keeps `p`, `(n_cells, n_labels)`, the chance that the droplet is one cell and that
+    this has the label, the same for all labels in cells without counts; `droplet`,
+    `(n_cells, 3)`, the chances of :data:`~scmmgpt_tl.model.droplets.KINDS`; and `n_genes`,
+    `(n_cells,)`.
     """
     compare = cosines(model, how.text)
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
         found = compare(states, rows)
-        p = how.probabilities(found["cosine"], rows)
+        droplet = model.judge_droplets(states, rows, measured)
+        p = how.probabilities(found["cosine"], rows) * droplet[:, CELL, None]
         p[found["n_genes"] == 0] = 1 / max(p.shape[1], 1)
-        return {"p": p, "n_genes": found["n_genes"]}
+        return {"p": p, "droplet": droplet, "n_genes": found["n_genes"]}
 
     return kernel
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from scmmgpt_tl.model.droplets import CELL, KINDS
+
 from ._labels import UNKNOWN
 from ._vote import agreement, group_mean
 
@@ -84,8 +86,14 @@ class GroupVerdict(NamedTuple):
         )
 
 
-def judge_cells(decision: Decision, n_genes: NDArray[np.intp], *, min_genes: int) -> Verdict:
-    """Leave cells unknown that are too poor to be read.
+def judge_cells(
+    decision: Decision,
+    n_genes: NDArray[np.intp],
+    droplet: NDArray[np.floating],
+    *,
+    min_genes: int,
+) -> Verdict:
+    """Leave cells unknown that are too poor to be read, and say why others are.
 
     Parameters
     ----------
@@ -93,6 +101,8 @@ def judge_cells(decision: Decision, n_genes: NDArray[np.intp], *, min_genes: int
         Answer per cell.
     n_genes
         Genes of the model that each cell expresses, `(n_cells,)`.
+    droplet
+        Chances of :data:`~scmmgpt_tl.model.droplets.KINDS`, `(n_cells, 3)`.
     min_genes
         How many it takes.
 
@@ -100,7 +110,8 @@ def judge_cells(decision: Decision, n_genes: NDArray[np.intp], *, min_genes: int
     -------
     The verdict per cell.
     """
-    reasons = np.where(decision.labels == UNKNOWN, LOW_SCORE, OK).astype(object)
+    why = np.array([LOW_SCORE, *KINDS[CELL + 1 :]], dtype=object)[droplet.argmax(axis=1)]
+    reasons = np.where(decision.labels == UNKNOWN, why, OK).astype(object)
     reasons[n_genes < min_genes] = FEW_GENES
     reasons[n_genes == 0] = NO_COUNTS
     ok = reasons == OK
@@ -138,7 +149,7 @@ def judge_groups(
     The verdict per group.
     """
     n_groups = len(groups.names)
-    votes = (cells.reasons == OK) | (cells.reasons == LOW_SCORE)
+    votes = ~np.isin(cells.reasons, [FEW_GENES, NO_COUNTS])
     codes = np.where(votes, groups.codes, -1)
     read = np.bincount(codes[codes >= 0], minlength=n_groups) > 0
     means = group_mean(p, codes, n_groups)

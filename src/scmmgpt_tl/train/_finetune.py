@@ -14,13 +14,15 @@ from torch.nn import functional as F
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl._input import n_genes
-from scmmgpt_tl.model.calibration import fit_knots
+from scmmgpt_tl.model.calibration import fit_score
+from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.ontology._share_out import most_specific
 from scmmgpt_tl.tl._labels import embed_labels, resolve_labels
 from scmmgpt_tl.tl._session import open_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -37,7 +39,7 @@ __all__ = ["finetune"]
 
 FIRST_SCALE, MOST_SCALE = 20.0, 60.0
 STEPS, RATE, STAY = 200, 0.02, 2.0
-MOST_PARTS, FEWEST_PREDICTIONS, CELLS_A_BIN = 5, 40, 20
+MOST_PARTS, FEWEST_PREDICTIONS = 5, 40
 
 
 def finetune(
@@ -125,20 +127,29 @@ def finetune(
     )
     base = session.model
     names, code = read_labels(session.adata, labels_key)
-    seen = session.run(_keep_projected, batch_size=batch_size, desc="finetune")
+    seen = session.run(
+        _keep_projected(base, session.measured), batch_size=batch_size, desc="finetune"
+    )
     code[seen["n_genes"] < max(base.calibration.min_genes, 1)] = -1
     draw = np.random.default_rng(rng)
     chosen = _choose(code, max_cells, draw)
-    cells = _Cells(torch.from_numpy(seen["projected"][chosen]), torch.from_numpy(code[chosen]))
+    cells = _Cells(
+        torch.from_numpy(seen["projected"][chosen]),
+        torch.from_numpy(code[chosen]),
+        torch.from_numpy(seen["single"][chosen]),
+    )
     labels = resolve_labels(names, own=base.labels, tissue=None, ontology=ontology.load())
     start = known_vectors(labels, base)
     vectors, scale = fit_labels(cells, start)
-    x, y = _knots(cells, start, draw) or (base.calibration.knots_x, base.calibration.knots_y)
+    slope, intercept = _fit_score(cells, start, draw) or (
+        base.calibration.slope,
+        base.calibration.intercept,
+    )
     fitted = replace(
         base.calibration,
         temperature=1 / scale,
-        knots_x=x,
-        knots_y=y,
+        slope=slope,
+        intercept=intercept,
         prior=0.0,
         fitted_on=(f"{len(chosen)} cells of obs[{labels_key!r}]",),
     )
@@ -156,9 +167,10 @@ def finetune(
 class _Cells:
     projected: torch.Tensor  # (cells, queries, projection) unit vectors
     label: torch.Tensor  # (cells,)
+    single: torch.Tensor  # (cells,) chance of being one cell
 
     def only(self, rows: NDArray[np.int64]) -> _Cells:
-        return _Cells(self.projected[rows], self.label[rows])
+        return _Cells(self.projected[rows], self.label[rows], self.single[rows])
 
 
 def read_labels(adata: AnnData, key: str) -> tuple[list[str], NDArray[np.int64]]:
@@ -233,9 +245,9 @@ def _cosine(cells: _Cells, vectors: torch.Tensor) -> torch.Tensor:
     return torch.einsum("cqp,lp->cql", cells.projected, vectors).amax(1)
 
 
-def _knots(
+def _fit_score(
     cells: _Cells, start: torch.Tensor, rng: np.random.Generator
-) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+) -> tuple[float, float] | None:
     """Calibrate on cells that are held out in turn; `None` where there are too few."""
     label = cells.label.numpy()
     size = np.bincount(label, minlength=len(start))[label]
@@ -250,10 +262,9 @@ def _knots(
         vectors, scale = fit_labels(cells.only(rows[kept]), start)
         out = cells.only(rows[held])
         p = softmax(scale * _cosine(out, vectors).numpy().astype(np.float64), axis=1)
-        stated.append(p.max(1))
+        stated.append(p.max(1) * out.single.numpy())
         right.append(p.argmax(1) == out.label.numpy())
-    bins = max(min(len(rows) // CELLS_A_BIN, 20), 1)
-    return fit_knots(np.concatenate(stated), np.concatenate(right), bins=bins)
+    return fit_score(np.concatenate(stated), np.concatenate(right))
 
 
 def _choose(code: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -265,5 +276,12 @@ def _choose(code: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDA
     return np.sort(np.concatenate(rows)) if rows else np.array([], dtype=np.int64)
 
 
-def _keep_projected(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
-    return {"projected": states.projected, "n_genes": n_genes(rows)}
+def _keep_projected(model: Model, measured: NDArray[np.bool_]) -> Callable[..., dict[str, Any]]:
+    def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
+        return {
+            "projected": states.projected,
+            "single": model.judge_droplets(states, rows, measured)[:, CELL],
+            "n_genes": n_genes(rows),
+        }
+
+    return kernel

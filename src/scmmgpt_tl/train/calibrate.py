@@ -10,16 +10,14 @@ import torch
 from scipy import sparse
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.model.calibration import Calibration, fit_knots, fit_temperature
+from scmmgpt_tl.model.calibration import Calibration, fit_score, fit_temperature
 from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.model.padding import pad_texts
 from scmmgpt_tl.model.prompts import label_wordings
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
-from .corpus.files import open_cells
-from .draw import CellSource, log_normalise
-from .reference import read_profiles
+from .held_out import HeldOut, chances_of_one_cell, cosines, held_out_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
     from .config import RunConfig
 
-N_CELLS = 4000
 THRESHOLD = 0.5
 MIN_GENES = 20
 PRIORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
@@ -86,8 +83,8 @@ def calibrate(
     temperature, prior = _fit_own(cells, labels.cl_ids, bias)
     first = Calibration(
         temperature=temperature,
-        knots_x=(0.0, 1.0),
-        knots_y=(0.0, 1.0),
+        slope=1.0,
+        intercept=0.0,
         threshold=THRESHOLD,
         min_genes=MIN_GENES,
         prior=prior,
@@ -104,14 +101,20 @@ def calibrate(
     ]
     right = [consistent(c.part.terms, labels.cl_ids) for c in cells]
     believed = replace(with_text, marker_weight=_fit_markers(with_text, asked, own, right))
-    p = np.concatenate([believed.with_markers(*said) for said in own])
+    # As users see it: what is no cell for sure is no cell of a type for sure.
+    p = np.concatenate(
+        [
+            believed.with_markers(*said) * c.single[:, None]
+            for said, c in zip(own, cells, strict=True)
+        ]
+    )
     hit = np.concatenate(right)
     p, hit = p[hit.any(1)], hit[hit.any(1)]
     best, rows = p.argmax(1), np.arange(len(p))
     # What speaks for a label is its own probability and that of the terms above and below it.
     line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[rows, best]
-    x, y = fit_knots(line.clip(0, 1), hit[rows, best])
-    fitted = replace(believed, knots_x=x, knots_y=y)
+    slope, intercept = fit_score(line.clip(0, 1), hit[rows, best])
+    fitted = replace(believed, slope=slope, intercept=intercept)
     return fitted, tuple(
         Measured.of(fitted, *found) for found in zip(cells, asked, own, right, strict=True)
     )
@@ -164,12 +167,15 @@ class Measured(NamedTuple):
 class _Compared(NamedTuple):
     part: HeldOut
     cosine: NDArray[np.float64]  # (cells, labels)
+    single: NDArray[np.float32]  # (cells,) chance of being one cell
 
     @classmethod
     def of(
         cls, network: ScMMGPT, part: HeldOut, label_embeddings: NDArray[np.float32]
     ) -> _Compared:
-        return cls(part, _cosine(network, part, label_embeddings))
+        return cls(
+            part, cosines(network, part, label_embeddings), chances_of_one_cell(network, part)
+        )
 
 
 class _Asked(NamedTuple):
@@ -196,7 +202,7 @@ class _Asked(NamedTuple):
         terms = sorted(set(part.terms))
         return cls(
             calibration.probabilities(cells.cosine),
-            _cosine(network, part, text_vectors(network, tokenizer, terms)),
+            cosines(network, part, text_vectors(network, tokenizer, terms)),
             compatible(own_ids, terms, ontology=ontology.load()),
             _evidence(markers, part, terms, by_contrast=True),
             np.array([terms.index(term) for term in part.terms]),
@@ -228,7 +234,7 @@ def _fit_text(asked: Sequence[_Asked]) -> float:
     """Temperature of texts under which the terms of each part are told apart best."""
 
     def loss(temperature: float) -> float:
-        tried = Calibration(1.0, (0.0, 1.0), (0.0, 1.0), 0.5, 0, text_temperature=temperature)
+        tried = Calibration(1.0, 1.0, 0.0, 0.5, 0, text_temperature=temperature)
         return float(np.mean([part.loss(part.shared(tried)) for part in asked]))
 
     return min(TEXT_TEMPERATURES, key=loss)
@@ -273,58 +279,6 @@ def _evidence(
     return evidence(sparse.csr_matrix(part.values), weights, part.measured)
 
 
-class HeldOut(NamedTuple):
-    """Cells that were kept out of training."""
-
-    name: str
-    values: NDArray[np.float32]  # (cells, genes) token values
-    measured: NDArray[np.bool_]  # (cells, genes)
-    terms: list[str]
-    is_real: bool
-
-
-def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
-    """Return cells that were kept out of training.
-
-    Half are real cells, half are drawn from profiles, as far as the run holds out both.
-
-    Raises
-    ------
-    ValueError
-        If the run holds out neither cells nor studies.
-    """
-    rng = np.random.default_rng([config.seed, 4])
-    parts = _real_cells(config, genes, rng)
-    if config.held_out_studies:
-        parts.append(_drawn_cells(config, genes, rng))
-    if not parts:
-        msg = "Calibration needs `held_out_cells` or `held_out_studies`; the run names neither."
-        raise ValueError(msg)
-    return parts
-
-
-def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> list[HeldOut]:
-    found = []
-    for cells in [open_cells(path, genes) for path in config.held_out_cells]:
-        n = min(N_CELLS // 2 // len(config.held_out_cells), cells.counts.shape[0])
-        rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
-        values = log_normalise(cells.counts[rows].toarray())
-        measured = np.repeat(cells.measured[None], n, axis=0)
-        terms = [cells.terms[r] for r in rows]
-        found.append(HeldOut(cells.study, values, measured, terms, is_real=True))
-    return found
-
-
-def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> HeldOut:
-    profiles = read_profiles(config.profiles, genes, only=config.held_out_studies)
-    types = tuple(sorted(set(profiles.terms)))
-    drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
-    terms = [types[t] for t in drawn.term]
-    return HeldOut(
-        "cells drawn from held-out profiles", drawn.values, drawn.measured, terms, is_real=False
-    )
-
-
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
     return on_one_line(truth, labels, ontology=ontology.load())
@@ -345,20 +299,3 @@ def text_vectors(
         mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
         rows.append((mean / mean.norm()).cpu().numpy())
     return np.stack(rows).astype(np.float32)
-
-
-@torch.inference_mode()
-def _cosine(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> NDArray[np.float64]:
-    network.eval()
-    device = next(network.parameters()).device
-    table = torch.from_numpy(labels).to(device)
-    parts = []
-    for start in range(0, len(cells.values), 256):
-        block = slice(start, start + 256)
-        values, measured = (
-            torch.from_numpy(part[block]).to(device) for part in (cells.values, cells.measured)
-        )
-        states = network.cell_encoder.forward_dense(values, measured)
-        projected = network.read_states(*states).projected
-        parts.append(torch.einsum("cqp,tp->cqt", projected, table).amax(1).cpu().numpy())
-    return np.concatenate(parts).astype(np.float64)

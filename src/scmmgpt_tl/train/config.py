@@ -84,6 +84,9 @@ class RunConfig:
         Length of the rest of stage 1; cells in each step of both, and captions in those of stage 1.
     stage2_steps, stage2_cells
         The same of the text decoder.
+    droplet_steps
+        Length of the training of the droplet head, with as many droplets a step as stage 1 has
+        cells.
     expression_steps
         Length of the training of the expression decoder.
     lora_rank
@@ -141,6 +144,7 @@ class RunConfig:
     stage1_texts: int = 32
     stage2_steps: int = 800
     stage2_cells: int = 16
+    droplet_steps: int = 600
     expression_steps: int = 600
     lora_rank: int = 0
     parts: int = 4

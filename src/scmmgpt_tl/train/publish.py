@@ -180,7 +180,7 @@ def card(
         *_of_markers(config),
         f"* Held out, and used for calibration only: {', '.join(held)}.",
         f"* Stage 1: {config.warm_up_steps} steps of warm-up and {config.stage1_steps} more, of",
-        f"  {config.stage1_cells} cells each. Stage 2: {config.stage2_steps} steps of",
+        f"  {config.stage1_cells} cells each. Droplet head: {config.droplet_steps} steps. Stage 2: {config.stage2_steps} steps of",
         f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of {TEXTS} texts (expression). Seed {config.seed}.",
         *([f"* {config.note}"] if config.note else []),
         "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",

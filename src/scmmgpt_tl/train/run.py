@@ -1,4 +1,4 @@
-"""A run, whole: two stages in four phases, and a folder that says what came of it."""
+"""A run, whole: two stages in five phases, and a folder that says what came of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .config import Hardware, RunConfig
+from .droplets import DropletStage
 from .leakage import check_leakage
 from .material import Material, model_config, prepare, start_network
 from .phase import load_phase, train_phase
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 CONFIG = "run.yaml"
-STAGE1, EXPRESSION, TEXT = "stage1", "stage2_expression", "stage2_text"
+STAGE1, DROPLETS, EXPRESSION, TEXT = "stage1", "droplets", "stage2_expression", "stage2_text"
 # Of the 30 layers of SmolLM2-135M: how it begins to read, and how it puts out words.
 LLAMA_LAYERS = (0, 1, 2, 3, 4, 5, 6, 29)
 
@@ -83,6 +84,12 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
         lambda: Stage1(network, material, config),
     )
     train(
+        DROPLETS,
+        config.droplet_steps,
+        DropletStage.parts,
+        lambda: DropletStage(network, material, config),
+    )
+    train(
         EXPRESSION,
         config.expression_steps,
         ExpressionStage.parts,
@@ -123,6 +130,7 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (
             (STAGE1, Stage1.parts),
+            (DROPLETS, DropletStage.parts),
             (EXPRESSION, ExpressionStage.parts),
             (TEXT, TextStage.parts),
         )

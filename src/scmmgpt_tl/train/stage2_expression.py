@@ -76,7 +76,7 @@ class ExpressionStage(Learner):
         self._material, self._config = material, config
         self._average = network.cell_encoder.average.cpu().numpy()
         self._common = np.argsort(-self._average)[:COMMON_GENES]
-        self._studies = material.source.studies
+        self._studies = material.source.rates.studies
         if isinstance(network.expression_decoder, WeightedDecoder):
             start_genes(network.expression_decoder, material.profiles, self._studies)
         # Every type comes up equally often, however many profiles it has.

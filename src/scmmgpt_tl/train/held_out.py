@@ -1,0 +1,121 @@
+"""Cells that were kept out of training, and what a network says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from scmmgpt_tl.model.droplet_head import richness
+from scmmgpt_tl.model.droplets import CELL
+
+from .corpus.files import open_cells
+from .draw import CellSource
+from .rates import log_normalise
+from .reference import read_profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from scmmgpt_tl.model.genes import GeneTable
+    from scmmgpt_tl.model.scmmgpt import CellStates, ScMMGPT
+
+    from .config import RunConfig
+
+N_CELLS = 4000
+
+
+class HeldOut(NamedTuple):
+    """Cells that were kept out of training."""
+
+    name: str
+    values: NDArray[np.float32]  # (cells, genes) token values
+    measured: NDArray[np.bool_]  # (cells, genes)
+    terms: list[str]
+    is_real: bool
+
+
+def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
+    """Return cells that were kept out of training.
+
+    Half are real cells, half are drawn from profiles, as far as the run holds out both.
+
+    Raises
+    ------
+    ValueError
+        If the run holds out neither cells nor studies.
+    """
+    rng = np.random.default_rng([config.seed, 4])
+    parts = _real_cells(config, genes, rng)
+    if config.held_out_studies:
+        parts.append(_drawn_cells(config, genes, rng))
+    if not parts:
+        msg = "Calibration needs `held_out_cells` or `held_out_studies`; the run names neither."
+        raise ValueError(msg)
+    return parts
+
+
+def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> list[HeldOut]:
+    found = []
+    for cells in [open_cells(path, genes) for path in config.held_out_cells]:
+        n = min(N_CELLS // 2 // len(config.held_out_cells), cells.counts.shape[0])
+        rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
+        values = log_normalise(cells.counts[rows].toarray())
+        measured = np.repeat(cells.measured[None], n, axis=0)
+        terms = [cells.terms[r] for r in rows]
+        found.append(HeldOut(cells.study, values, measured, terms, is_real=True))
+    return found
+
+
+def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -> HeldOut:
+    profiles = read_profiles(config.profiles, genes, only=config.held_out_studies)
+    types = tuple(sorted(set(profiles.terms)))
+    drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
+    terms = [types[t] for t in drawn.term]
+    return HeldOut(
+        "cells drawn from held-out profiles", drawn.values, drawn.measured, terms, is_real=False
+    )
+
+
+def cosines(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the similarity of cells and label vectors, (cells, labels)."""
+    table = torch.from_numpy(labels)
+
+    def compare(states: CellStates, _: torch.Tensor) -> torch.Tensor:
+        vectors = table.to(states.projected.device)
+        return torch.einsum("cqp,tp->cqt", states.projected, vectors).amax(1)
+
+    return _of_states(network, cells, compare).astype(np.float64)
+
+
+def chances_of_one_cell(network: ScMMGPT, cells: HeldOut) -> NDArray[np.float32]:
+    """Return the chance of each droplet to be one cell, (cells,)."""
+
+    def judge(states: CellStates, found: torch.Tensor) -> torch.Tensor:
+        return network.droplet_head(states.mean, found).softmax(-1)[:, CELL]
+
+    return _of_states(network, cells, judge)
+
+
+@torch.inference_mode()
+def _of_states(
+    network: ScMMGPT,
+    cells: HeldOut,
+    read: Callable[[CellStates, torch.Tensor], torch.Tensor],
+) -> NDArray[np.float32]:
+    """Apply a function to the states and the richness of all cells, some at a time."""
+    network.eval()
+    device = next(network.parameters()).device
+    parts = []
+    for start in range(0, len(cells.values), 256):
+        block = slice(start, start + 256)
+        values, measured = (
+            torch.from_numpy(part[block]).to(device) for part in (cells.values, cells.measured)
+        )
+        states = network.read_states(*network.cell_encoder.forward_dense(values, measured))
+        found = richness((values > 0).sum(1), measured.sum(1))
+        parts.append(read(states, found).cpu().numpy())
+    return np.concatenate(parts)
