@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from scmmgpt_tl.model.config import (
     BridgeConfig,
@@ -18,14 +16,13 @@ from scmmgpt_tl.model.config import (
     ExpressionConfig,
     ModelConfig,
 )
-from scmmgpt_tl.model.encoders.geneset import GENE_STD
-from scmmgpt_tl.model.padding import masked_mean, pad_texts
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .captions import TOO_GENERAL, Captioner, marker_genes
 from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
-from .genes import build_gene_table, read_gene_text
+from .gene_texts import read_text_tokenizer, start_genes
+from .genes import build_gene_table
 from .mapping import not_learned
 from .markers import read_markers
 from .reference import read_profiles
@@ -33,7 +30,9 @@ from .start import start_bridge
 from .tissues import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from tokenizers import Tokenizer
 
     from scmmgpt_tl.model.genes import GeneTable
 
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from .corpus.cells import Cells
     from .markers import MarkerGenes
     from .reference import Profiles
-
-GENE_TEXTS, GENE_TEXT_TOKENS = 256, 64
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def prepare(config: RunConfig) -> Material:
         types=types,
         n_profiles=tuple(times[term] for term in types),
         captioner=Captioner(marker_genes(profiles, genes.symbols)),
-        text_tokenizer=read_text_tokenizer(config),
+        text_tokenizer=read_text_tokenizer(config.bert),
         source=CellSource(
             profiles,
             cells,
@@ -135,14 +132,6 @@ def _read_markers(config: RunConfig, genes: GeneTable) -> dict[str, MarkerGenes]
     return {term: markers for term, markers in found.items() if term not in skipped}
 
 
-def read_text_tokenizer(config: RunConfig) -> Tokenizer:
-    """Return the BERT's tokenizer without its own padding and cutting: the model does both."""
-    tokenizer = Tokenizer.from_file(str(config.bert / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
 def model_config(config: RunConfig, *, n_genes: int) -> ModelConfig:
     """Return the architecture of a run."""
     sizes = config.architecture
@@ -162,37 +151,5 @@ def start_network(config: RunConfig, material: Material) -> ScMMGPT:
         start_bridge(network.bridge, config.bert)
         network.cell_encoder.average.copy_(torch.from_numpy(average_cell(material.profiles)))
         if config.use_gene_text:
-            _start_genes_from_text(network, config, material)
+            start_genes(network, config, material)
     return network
-
-
-@torch.no_grad()
-def _start_genes_from_text(network: ScMMGPT, config: RunConfig, material: Material) -> None:
-    """Mix each gene's starting vector with a random projection of its description's vector.
-
-    Genes with like descriptions start near each other, also those that no profile measured.
-    """
-    place = {symbol: i for i, symbol in enumerate(material.genes.symbols)}
-    described = {gene["symbol"]: gene["text"] for gene in read_gene_text(config.gene_text)}
-    known = [(place[symbol], text) for symbol, text in described.items() if symbol in place]
-    # Like lengths side by side, so that little is padded.
-    known.sort(key=lambda pair: len(pair[1]))
-    rows = torch.tensor([row for row, _ in known])
-    text = _mean_words(network, material.text_tokenizer, [text for _, text in known])
-    text = (text - text.mean(0)) / text.std(0)
-    width = network.config.encoder.width
-    projection = torch.randn(text.shape[1], width) / np.sqrt(text.shape[1])
-    table = network.cell_encoder.genes.weight
-    spread = 0.7 * GENE_STD
-    table[rows] = 0.7 * table[rows] + spread * text @ projection
-
-
-def _mean_words(network: ScMMGPT, tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
-    """Mean word state of each text, (texts, hidden)."""
-    network.eval()
-    means = []
-    for start in range(0, len(texts), GENE_TEXTS):
-        chosen = texts[start : start + GENE_TEXTS]
-        ids, mask = pad_texts(tokenizer, chosen, limit=GENE_TEXT_TOKENS)
-        means.append(masked_mean(network.bridge.encode_text(ids, mask), mask))
-    return torch.cat(means)
