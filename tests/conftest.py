@@ -11,6 +11,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
+    import torch
     from anndata import AnnData
     from tokenizers import Tokenizer
 
@@ -95,6 +96,28 @@ def default_model() -> Model:
     return load_model("default", device="cpu")
 
 
+@pytest.fixture(scope="session")
+def scgpt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scGPT as published, with random weights at a tiny size; copy it before changing anything."""
+    import json
+
+    import torch
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+    folder = tmp_path_factory.mktemp("models") / "scgpt"
+    folder.mkdir()
+    symbols = GeneTable.read(HERE / "data" / "genes.tsv").symbols
+    names = [*symbols[:200], "<pad>", "<cls>", "<eoc>", *symbols[200:]]
+    args = {"embsize": 16, "nheads": 2, "d_hid": 24, "nlayers": 2, "n_layers_cls": 3}
+    args |= {"dropout": 0.2, "pad_token": "<pad>", "pad_value": -2, "mask_value": -1}
+    args |= {"input_style": "binned", "input_emb_style": "continuous", "n_bins": 51}
+    (folder / "args.json").write_text(json.dumps(args | {"max_seq_len": 120}))
+    (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    torch.save(_scgpt_state(len(names), width=16, inner=24), folder / "best_model.pt")
+    return folder
+
+
 @pytest.fixture
 def counts_adata() -> AnnData:
     """60 cells x 303 genes of raw counts in three clusters; three genes are no model's."""
@@ -155,6 +178,36 @@ def _tiny_network(n_genes: int, n_words: int, n_bytes: int) -> ScMMGPT:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return ScMMGPT(config).eval()
+
+
+def _scgpt_state(n_tokens: int, *, width: int, inner: int) -> dict[str, torch.Tensor]:
+    """Random tensors under the names and in the shapes that were published."""
+    import torch
+
+    def linear(name: str, into: int, out: int) -> dict[str, tuple[int, ...]]:
+        return {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
+
+    def norm(name: str) -> dict[str, tuple[int, ...]]:
+        return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+    shapes = {"encoder.embedding.weight": (n_tokens, width)} | norm("encoder.enc_norm")
+    shapes |= linear("value_encoder.linear1", 1, width) | norm("value_encoder.norm")
+    shapes |= linear("value_encoder.linear2", width, width)
+    for layer in ("transformer_encoder.layers.0", "transformer_encoder.layers.1"):
+        shapes |= linear(f"{layer}.self_attn.Wqkv", width, 3 * width)
+        shapes |= linear(f"{layer}.self_attn.out_proj", width, width)
+        shapes |= linear(f"{layer}.linear1", width, inner) | linear(
+            f"{layer}.linear2", inner, width
+        )
+        shapes |= norm(f"{layer}.norm1") | norm(f"{layer}.norm2")
+    for place, out in (("0", width), ("2", width), ("4", 1)):
+        shapes |= linear(f"decoder.fc.{place}", width, out)
+    shapes |= linear("mvc_decoder.gene2query", width, width)
+    shapes |= {"mvc_decoder.W.weight": (width, width)}
+    shapes |= linear("cls_decoder.out_layer", width, 1)
+    chance = torch.Generator().manual_seed(0)
+    state = {name: torch.randn(shape, generator=chance) / 2 for name, shape in shapes.items()}
+    return state | {name: 1 + part for name, part in state.items() if "norm" in name}
 
 
 def _embed(network: ScMMGPT, words: Tokenizer) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from . import datasets, get, ontology, pl, pp, tl
 from ._settings import settings
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from .model import Model
+    from .model import EncoderModel, Model
 
 __all__ = ["datasets", "get", "load_model", "ontology", "pl", "pp", "settings", "tl"]
 
@@ -25,13 +25,29 @@ def __getattr__(name: str) -> ModuleType:
     raise AttributeError(msg)
 
 
+@overload
+def load_model(
+    name: Literal["default"] = ...,
+    *,
+    revision: str | None = ...,
+    device: str | None = ...,
+    dtype: str | None = ...,
+) -> Model: ...
+@overload
+def load_model(
+    name: str | Path,
+    *,
+    revision: str | None = ...,
+    device: str | None = ...,
+    dtype: str | None = ...,
+) -> Model | EncoderModel: ...
 def load_model(
     name: str | Path = "default",
     *,
     revision: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
-) -> Model:
+) -> Model | EncoderModel:
     """Load a model once, to hand it to several tools.
 
     The tools load the default model themselves; this is for those who want another model,
@@ -41,8 +57,9 @@ def load_model(
     Parameters
     ----------
     name
-        `"default"` for the model that ships with the package, the path of a bundle folder, or the
-        id of a bundle on the Hugging Face hub.
+        `"default"` for the model that ships with the package, the path of a bundle folder or of a
+        published encoder (scGPT, Geneformer) as its authors laid it out, or the id of a bundle on
+        the Hugging Face hub.
     revision
         Commit, tag or branch of a hub bundle.
     device
@@ -53,12 +70,15 @@ def load_model(
 
     Returns
     -------
-    The model, in evaluation mode.
+    The model, in evaluation mode; a published encoder is an
+    :class:`~scmmgpt_tl.model.EncoderModel`, which embeds cells and has no text side.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such model, or its folder lacks a file; the message says which.
     ValueError
-        If the bundle is incomplete, altered, or not one this version can read.
+        If the folder is altered, does not fit together, or is not one this version can read.
 
     Examples
     --------

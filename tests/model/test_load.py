@@ -256,7 +256,7 @@ def test_model_namespace_is_lazy():
     from scmmgpt_tl import model
 
     assert model.load_model is load.load_model
-    assert model.__all__ == ["Model", "load_model"]
+    assert model.__all__ == ["EncoderModel", "Model", "load_model"]
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = model.nothing
 

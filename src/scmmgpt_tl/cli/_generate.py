@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from scmmgpt_tl import _files, tl
 from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._matrix import modality
+from scmmgpt_tl.tl._session import load
 
 from ._commands import read_labels
 from ._say import say, table
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 
 def generate(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.generate` and write the cells."""
-    import scmmgpt_tl as scmm
-
     _files.check_target(args.output, overwrite=args.overwrite)
     _files.file_format(args.output)
     genes = None if args.genes is None else read_genes(args.genes)
-    model = scmm.load_model(args.model)
+    model = load(args.model)
     start = time.perf_counter()
     adata = tl.generate(
         args.prompts,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .encoder_model import EncoderModel
     from .load import load_model
     from .scmmgpt import Model
 
-__all__ = ["Model", "load_model"]
+__all__ = ["EncoderModel", "Model", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> Any:
             from .scmmgpt import Model
 
             return Model
+        case "EncoderModel":
+            from .encoder_model import EncoderModel
+
+            return EncoderModel
         case "load_model":
             from .load import load_model
 

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from . import _hub
 from .bundle import read_bundle, read_config
 from .config import ModelConfig
+from .load_encoder import is_bundle, load_encoder
 from .quantize import quantize
 from .scmmgpt import Model, ScMMGPT
 from .state import distinct_state, load_strict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .bundle import BundleFiles
+    from .encoder_model import EncoderModel
 
 DTYPES: Final = {
     "float32": torch.float32,
@@ -48,14 +50,15 @@ def load_model(
     dtype: str | None = None,
     cache_dir: str | PathLike[str] | None = None,
     offline: bool = False,
-) -> Model:
+) -> Model | EncoderModel:
     """Load a model; a second call for the same one returns the first one's result.
 
     Parameters
     ----------
     name
-        ``"default"`` (ships with the package), the path of a bundle, or ``"owner/name"`` on the
-        Hugging Face hub. A path that exists is always read as such, without any network.
+        ``"default"`` (ships with the package), the path of a bundle or of an encoder as it was
+        published, or ``"owner/name"`` on the Hugging Face hub. A path that exists is always read
+        as such, without any network.
     revision
         Branch, tag or commit on the hub. Elsewhere the revision that the bundle must have.
     device
@@ -71,13 +74,16 @@ def load_model(
     Raises
     ------
     FileNotFoundError
-        If there is no such model, here or on the hub.
+        If there is no such model, here or on the hub, or a file of it is missing.
     ValueError
         If the bundle is damaged or does not fit, or ``device`` or ``dtype`` is not to be had.
     """
     chosen_device = pick_device(device)
     chosen_dtype = pick_dtype(dtype, chosen_device)
     folder, link_root = _locate(name, revision, cache_dir=cache_dir, offline=offline)
+    if folder.is_dir() and not is_bundle(folder):
+        with _LOCK:
+            return load_encoder(folder, chosen_device, chosen_dtype)
     sha256 = read_config(folder, link_root=link_root)["sha256"]
     with _LOCK:
         return _load(folder, link_root, sha256, chosen_device, chosen_dtype)
@@ -164,7 +170,12 @@ def _locate(
 
 
 def _pinned(folder: Path, revision: str | None) -> Path:
-    if revision is not None and (found := read_config(folder)["revision"]) != revision:
+    if revision is None:
+        return folder
+    if not is_bundle(folder):
+        msg = f"{folder} is an encoder as published, which bears no revision. Leave `revision` out."
+        raise ValueError(msg)
+    if (found := read_config(folder)["revision"]) != revision:
         msg = f"{folder} holds revision {found!r} where `revision` asks for {revision!r}."
         raise ValueError(msg)
     return folder

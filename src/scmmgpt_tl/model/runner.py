@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .scmmgpt import CellStates, Model
+    from .encoder_model import EncoderModel
+    from .scmmgpt import Model
 
-    Kernel: TypeAlias = Callable[
-        [CellStates, csr_matrix], Mapping[str, torch.Tensor | NDArray[Any]]
-    ]
+    # Of what the model says of a batch: `CellStates`, or the `CellVectors` of an encoder.
+    Kernel: TypeAlias = Callable[[Any, csr_matrix], Mapping[str, torch.Tensor | NDArray[Any]]]
 
 log = logging.getLogger(__name__)
 
-_BATCH_SIZES = {"cpu": 256, "cuda": 1024, "mps": 512}
 # torch has one class for CUDA; elsewhere only the words tell.
 _MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
 
@@ -59,7 +58,7 @@ class RunReport:
 
 
 def map_cells(
-    model: Model,
+    model: Model | EncoderModel,
     blocks: Iterable[csr_matrix],
     kernel: Kernel,
     *,
@@ -136,13 +135,13 @@ class _Batches:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | EncoderModel,
         kernel: Kernel,
         batch_size: int | None,
         measured: NDArray[np.bool_] | None,
     ) -> None:
         self.model, self.kernel, self.measured = model, kernel, measured
-        self.size = _BATCH_SIZES.get(model.device.type, 256) if batch_size is None else batch_size
+        self.size = _batch_size(model) if batch_size is None else batch_size
         if self.size < 1:
             msg = f"`batch_size` must be at least 1, found {batch_size!r}."
             raise ValueError(msg)
@@ -247,6 +246,10 @@ def _rebatch(blocks: Iterable[csr_matrix], size: int) -> Iterator[csr_matrix]:
         held = [joined[full:]]
     if sum(part.shape[0] for part in held):
         yield vstack(held, format="csr")
+
+
+def _batch_size(model: Model | EncoderModel) -> int:
+    return model.batch_sizes.get(model.device.type, model.batch_sizes["cpu"])
 
 
 def _to_numpy(values: torch.Tensor | NDArray[Any]) -> NDArray[Any]:

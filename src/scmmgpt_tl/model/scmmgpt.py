@@ -6,7 +6,7 @@ Arrays in, arrays out: this module knows nothing of AnnData.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from .padding import masked_mean, pad_texts
 from .text_decoder import TextDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -133,6 +133,11 @@ class Model:
     decoder_tokenizer: Tokenizer = field(repr=False)
     device: torch.device
     dtype: torch.dtype
+
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 256, "cuda": 1024, "mps": 512}
+    """Cells a batch by default, by device."""
+    key: ClassVar[str] = "X_scmm"
+    """Key under which embeddings are stored by default."""
 
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None

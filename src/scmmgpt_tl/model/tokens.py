@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch.nn import functional as F
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,55 @@ class GeneTokens(NamedTuple):
     def n_cells(self) -> int:
         """Number of cells."""
         return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Tokens of each cell, (n_cells,)."""
+        return self.offsets.diff()
+
+    def take(self, cells: torch.Tensor) -> GeneTokens:
+        """Return the tokens of some cells, in the order in which they are named.
+
+        Examples
+        --------
+        >>> tokens = GeneTokens(torch.tensor([3, 5, 1]), torch.ones(3), torch.tensor([0, 2, 3]))
+        >>> tokens.take(torch.tensor([1, 0])).gene_ids.tolist()
+        [1, 3, 5]
+        """
+        lengths = self.lengths[cells]
+        offsets = F.pad(lengths.cumsum(0), (1, 0))
+        shift = self.offsets[:-1][cells] - offsets[:-1]
+        places = torch.arange(int(offsets[-1])) + shift.repeat_interleave(lengths)
+        return GeneTokens(self.gene_ids[places], self.values[places], offsets)
+
+    def rectangle(
+        self, *, pad_id: int, pad_value: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pad the cells to the longest one.
+
+        Parameters
+        ----------
+        pad_id, pad_value
+            What stands after the end of a shorter cell.
+
+        Returns
+        -------
+        ids, values, mask
+            (cells, places) each, with one place at least; the mask is True where there is a token.
+
+        Examples
+        --------
+        >>> tokens = GeneTokens(torch.tensor([3, 5, 1]), torch.ones(3), torch.tensor([0, 2, 3]))
+        >>> tokens.rectangle(pad_id=9)[0].tolist()
+        [[3, 5], [1, 9]]
+        """
+        lengths = self.lengths
+        longest = max(int(lengths.max()) if self.n_cells else 0, 1)
+        mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
+        ids = self.gene_ids.new_full(mask.shape, pad_id)
+        values = self.values.new_full(mask.shape, pad_value)
+        ids[mask], values[mask] = self.gene_ids, self.values
+        return ids, values, mask
 
     @classmethod
     def from_numpy(

@@ -11,7 +11,7 @@ from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
 from ._kernels import embedding
-from ._session import open_session
+from ._session import load_any, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +19,25 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
 
 
-@doc_params()
+@doc_params(
+    key_added="""\
+key_added
+    Key under which the results are stored; by default `"X_scmm"`, and `"X_scgpt"` and the like for
+    published encoders.""",
+    model="""\
+model
+    Name or path of a model or of a published encoder, or either from
+    :func:`scmmgpt_tl.load_model`. By default the model that ships with the package.""",
+)
 def embed(
     adata: AnnData | MuData,
     *,
-    model: Model | str | Path | None = None,
-    key_added: str = "X_scmm",
+    model: Model | EncoderModel | str | Path | None = None,
+    key_added: str | None = None,
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
@@ -36,7 +45,7 @@ def embed(
     batch_size: int | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
-    """Embed cells into the space that the model shares with text.
+    """Embed cells into the space that the model shares with text, or by a published encoder.
 
     The embedding of a cell depends on that cell alone: not on the other cells, their order or the
     batch size.
@@ -58,7 +67,7 @@ def embed(
     Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
 
     `adata.obsm['X_scmm' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
-        Unit vectors, one row per cell.
+        One row per cell: unit vectors, but for published encoders that do without.
     `adata.uns['X_scmm' | key_added]` : :class:`dict`
         `params` of the call and `genes`, the report of the gene matching.
 
@@ -79,20 +88,22 @@ def embed(
     --------
     scanpy.pp.neighbors : takes the embedding by `use_rep="X_scmm"`.
     """
-    keys = EmbeddingKeys(key_added)
+    loaded = load_any(model)
+    keys = EmbeddingKeys(loaded.key if key_added is None else key_added)
     session = open_session(
         adata,
-        model=model,
+        model=loaded,
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
         mod=mod,
         copy=copy,
+        text=False,
     )
     start = logg.info(f"embedding {session.n_obs} cells")
     found = session.run(embedding, batch_size=batch_size, desc="embed")
     record = {
-        "params": session.params(key_added=key_added),
+        "params": session.params(key_added=keys.obsm),
         "genes": session.prepared.gene_report.summary(),
     }
     Results(obsm={keys.obsm: found["cell"]}, uns={keys.uns: record}).write(

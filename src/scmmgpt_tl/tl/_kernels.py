@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model.encoder_model import CellVectors
     from scmmgpt_tl.model.scmmgpt import CellStates
 
     from ._scoring import Scoring
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["QuerySums", "cosines", "embedding", "probabilities"]
 
 
-def embedding(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
-    """Keep the cells' unit vectors.
+def embedding(states: CellStates | CellVectors, rows: csr_matrix) -> dict[str, Any]:
+    """Keep the cells' vectors.
 
     Parameters
     ----------

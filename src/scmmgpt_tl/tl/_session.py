@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scanpy import logging as logg
 
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl._input import Prepared
-    from scmmgpt_tl.model import Model
-    from scmmgpt_tl.model.scmmgpt import CellStates
+    from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
 
-__all__ = ["Session", "load", "model_params", "open_session"]
+__all__ = ["Session", "load", "load_any", "model_params", "open_session"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Session:
         What `copy=True` returns.
     adata
         What is read, and written to in the end.
-    model
-        The model.
+    loaded
+        The model, or an encoder without text side.
     prepared
         Checked input.
     arguments
@@ -50,9 +49,14 @@ class Session:
 
     data: AnnData | MuData
     adata: AnnData
-    model: Model
+    loaded: Model | EncoderModel
     prepared: Prepared
     arguments: dict[str, Any]
+
+    @property
+    def model(self) -> Model:
+        """The model, for tools that need its text side."""
+        return _with_text(self.loaded)
 
     @property
     def n_obs(self) -> int:
@@ -70,7 +74,7 @@ class Session:
 
     def run(
         self,
-        kernel: Callable[[CellStates, csr_matrix], dict[str, Any]],
+        kernel: Callable[[Any, csr_matrix], dict[str, Any]],
         *,
         batch_size: int | None,
         desc: str,
@@ -93,7 +97,7 @@ class Session:
         from scmmgpt_tl.model.runner import map_cells
 
         outputs, report = map_cells(
-            self.model,
+            self.loaded,
             self.blocks(),
             kernel,
             n_obs=self.n_obs,
@@ -131,7 +135,7 @@ class Session:
                 **self.arguments,
                 "slot": self.prepared.count_report.slot,
                 "values": self.prepared.count_report.kind,
-                **model_params(self.model),
+                **model_params(self.loaded),
             }
         )
 
@@ -139,12 +143,13 @@ class Session:
 def open_session(
     adata: AnnData | MuData,
     *,
-    model: Model | str | Path | None,
+    model: Model | EncoderModel | str | Path | None,
     layer: str | None,
     counts: Counts,
     gene_symbols: str | None,
     mod: str | None,
     copy: bool,
+    text: bool = True,
 ) -> Session:
     """Check that a tool can run, before anything is computed or changed.
 
@@ -156,6 +161,8 @@ def open_session(
         Name or path of a model, a model, or `None` for the default one.
     layer, counts, gene_symbols, mod, copy
         As the tools document them.
+    text
+        Whether the tool needs a model with a text side.
 
     Returns
     -------
@@ -167,7 +174,7 @@ def open_session(
         Values, genes or the object itself cannot be used; the message says why.
     """
     data, own = target(adata, copy=copy, mod=mod)
-    loaded = load(model)
+    loaded = load(model) if text else load_any(model)
     prepared = prepare(
         own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
     )
@@ -175,7 +182,7 @@ def open_session(
     return Session(data, own, loaded, prepared, arguments)
 
 
-def model_params(model: Model) -> dict[str, str | None]:
+def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
     """Record which model a result comes from, and which version of the package.
 
     Parameters
@@ -191,8 +198,24 @@ def model_params(model: Model) -> dict[str, str | None]:
     }
 
 
-def load(model: Model | str | Path | None) -> Model:
-    """Load the model that the user asked for.
+def load(model: Model | EncoderModel | str | Path | None) -> Model:
+    """Load the model that the user asked for, for tools that read or write text.
+
+    Parameters
+    ----------
+    model
+        Name or path of a model, a model, or `None` for the default one.
+
+    Raises
+    ------
+    ValueError
+        If it is an encoder without text side.
+    """
+    return _with_text(load_any(model))
+
+
+def load_any(model: Model | EncoderModel | str | Path | None) -> Model | EncoderModel:
+    """Load the model or encoder that the user asked for.
 
     Parameters
     ----------
@@ -208,3 +231,15 @@ def load(model: Model | str | Path | None) -> Model:
             return load_model(model)
         case _:
             return model
+
+
+def _with_text(model: Model | EncoderModel) -> Model:
+    # By a word of its own: importing the class would bring torch along.
+    if not hasattr(model, "embed_text"):
+        msg = (
+            f"{model.name} has no text side: it is a published cell encoder, which embeds cells "
+            "(`scmm.tl.embed`) and can neither read nor write text. Leave `model` out, or name one "
+            "that can, such as 'default'."
+        )
+        raise ValueError(msg)
+    return cast("Model", model)

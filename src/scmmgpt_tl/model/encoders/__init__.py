@@ -1,7 +1,9 @@
-"""Cell encoders: one file each, holding its tokenizer and its network.
+"""Cell encoders: one file or folder each, holding its tokenizer and its network.
 
 The protocol is two calls: ``tokenizer(rows) -> GeneTokens`` (numpy only) and
-``encoder(tokens) -> states, mask`` with ``states`` of shape (cells, states, width).
+``encoder(tokens, measured) -> states, mask`` with ``states`` of shape (cells, states, width).
+A published encoder has a third, ``encoder.pool(states, mask, tokens) -> cells``, a reader of the
+folder it was published as, and a row in :mod:`.published`.
 """
 
 from __future__ import annotations

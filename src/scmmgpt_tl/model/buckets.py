@@ -1,0 +1,39 @@
+"""Cells of like length together, so that little is computed on padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def buckets(lengths: torch.Tensor, *, budget: int) -> Iterator[torch.Tensor]:
+    """Share cells out, the longest first.
+
+    Parameters
+    ----------
+    lengths
+        Tokens of each cell, (cells,).
+    budget
+        Most places in a bucket, padding among them; a longer cell is alone in its own.
+
+    Yields
+    ------
+    Places of the cells of a bucket.
+
+    Examples
+    --------
+    >>> [cells.tolist() for cells in buckets(torch.tensor([2, 9, 3, 8]), budget=18)]
+    [[1, 3], [2, 0]]
+    """
+    # Longest first: memory that runs out does so at once.
+    order = torch.argsort(lengths, descending=True, stable=True)
+    start = 0
+    while start < len(order):
+        longest = max(int(lengths[order[start]]), 1)
+        stop = start + max(budget // longest, 1)
+        yield order[start:stop]
+        start = stop

@@ -1,0 +1,214 @@
+"""A published cell encoder, ready to run: what all of them have in common."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+
+import torch
+
+from .buckets import buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from .genes import GeneTable
+    from .tokens import GeneTokens
+
+# Places (tokens and padding) of a pass. One long cell keeps a CPU busy; more would only take memory.
+_BUDGETS = {"cpu": 4096, "cuda": 131_072, "mps": 32_768}
+
+
+class Tokenizer(Protocol):
+    """Counts to gene tokens; numpy only."""
+
+    def __call__(self, rows: csr_matrix) -> GeneTokens:
+        """Tokenise counts (cells, genes of the encoder), sorted, without explicit zeros."""
+
+
+class CellEncoder(Protocol):
+    """Gene tokens to states of a cell, and these to one vector."""
+
+    def __call__(
+        self, tokens: GeneTokens, measured: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return states (cells, places, width) and mask (cells, places), True for a token."""
+
+    def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
+        """Return the published cell embedding, (cells, width)."""
+
+    def parameters(self) -> Any:
+        """As of every network."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderParts:
+    """What a reader makes of a published folder.
+
+    Parameters
+    ----------
+    kind
+        Row of the table in :mod:`scmmgpt_tl.model.encoders`.
+    title
+        Name of the published model, with its variant.
+    licence
+        Of the weights, and on what grounds.
+    weights
+        File that they were read from.
+    genes, network, tokenizer
+        As in :class:`EncoderModel`.
+    abilities
+        What it can do, in words.
+    facts
+        Sizes and settings worth telling, in words.
+    """
+
+    kind: str
+    title: str
+    licence: str
+    weights: Path
+    genes: GeneTable = field(repr=False)
+    network: torch.nn.Module = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+    abilities: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class CellVectors(NamedTuple):
+    """What an encoder says of a batch of cells."""
+
+    cell: torch.Tensor  # (cells, width), float32
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderModel:
+    """A published cell encoder; see :func:`scmmgpt_tl.load_model`.
+
+    It has no text side: :func:`scmmgpt_tl.tl.embed` takes it, the tools that read or write text
+    do not.
+
+    Parameters
+    ----------
+    name
+        Name of the published model, with its variant.
+    kind
+        Which encoder, such as `"scgpt"`; embeddings are stored as `X_<kind>`.
+    revision
+        Beginning of the hash, since published folders bear no revision.
+    sha256
+        Hash of the file of weights.
+    licence
+        Of the weights, and on what grounds.
+    genes
+        Columns of the counts that :meth:`encode_cells` takes.
+    network
+        Gene tokens to states of a cell.
+    tokenizer
+        Counts to gene tokens.
+    abilities
+        What it can do, in words.
+    facts
+        Sizes and settings worth telling, in words.
+    device, dtype
+        Where the network runs, and in which precision.
+    """
+
+    name: str
+    kind: str
+    revision: str
+    sha256: str
+    licence: str
+    genes: GeneTable = field(repr=False)
+    network: torch.nn.Module = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+    abilities: tuple[str, ...] = field(repr=False)
+    facts: Mapping[str, str] = field(repr=False)
+    device: torch.device
+    dtype: torch.dtype
+
+    # Far slower than our own encoder: smaller batches, for a bar that moves.
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 64, "cuda": 1024, "mps": 256}
+    """Cells a batch by default, by device."""
+
+    @property
+    def key(self) -> str:
+        """Key under which embeddings are stored by default."""
+        return f"X_{self.kind}"
+
+    def encode_cells(
+        self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None
+    ) -> CellVectors:
+        """Embed counts.
+
+        Parameters
+        ----------
+        rows
+            Counts, (cells, genes of the encoder).
+        measured
+            Not used: published encoders take a gene that was not measured for a silent one.
+        """
+        del measured
+        return CellVectors(self.encode_tokens(self.tokenizer(rows)))
+
+    def encode_tokens(self, tokens: GeneTokens) -> torch.Tensor:
+        """Embed cells that are tokens already, (cells, width), float32.
+
+        Cells of like length are sent together; a vector depends on its cell alone.
+        """
+        reduced = self.dtype != torch.float32
+        precision = torch.autocast(
+            self.device.type, dtype=self.dtype if reduced else None, enabled=reduced
+        )
+        vectors, order = [], []
+        with torch.inference_mode(), precision:
+            budget = _BUDGETS.get(self.device.type, _BUDGETS["cpu"])
+            for cells in buckets(tokens.lengths, budget=budget):
+                part = tokens.take(cells).to(self.device)
+                states, mask = self.network(part)
+                vectors.append(self.network.pool(states, mask, part).float())  # type: ignore[operator]
+                order.append(cells)
+            return torch.cat(vectors)[torch.cat(order).argsort().to(self.device)]
+
+    def with_options(self, **options: Any) -> EncoderModel:
+        """Return the model with other options of its tokenizer or network, the weights shared.
+
+        Parameters
+        ----------
+        options
+            Those that the encoder's page names, such as `max_length` or `pooling`.
+
+        Raises
+        ------
+        ValueError
+            If neither tokenizer nor network has such an option.
+        """
+        own = _options(self.tokenizer)
+        of_tokenizer = {name: value for name, value in options.items() if name in own}
+        rest = {name: value for name, value in options.items() if name not in own}
+        network_options = getattr(self.network, "options", None)
+        theirs = set() if network_options is None else _options(network_options)
+        if unknown := rest.keys() - theirs:
+            msg = (
+                f"{self.name} has no option {', '.join(sorted(unknown))}. "
+                f"It has {', '.join(sorted(own | theirs))}."
+            )
+            raise ValueError(msg)
+        # A shallow copy shares all weights.
+        network = copy(self.network)
+        if rest:
+            network.options = replace(cast("Any", network_options), **rest)
+        tokenizer = replace(self.tokenizer, **of_tokenizer)  # type: ignore[type-var]
+        return replace(self, network=network, tokenizer=tokenizer)
+
+
+def _options(part: Any) -> set[str]:
+    """Fields of a dataclass that are meant to be changed: those with a default."""
+    if not is_dataclass(part):
+        return set()
+    return {f.name for f in fields(part) if f.default is not MISSING}

@@ -1,0 +1,88 @@
+"""From a folder with a published encoder to a model that is ready to run."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from .encoder_model import EncoderModel
+from .encoders.published import layouts, reader_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SHORT = 12
+_START = 4096
+
+
+def load_encoder(folder: Path, device: torch.device, dtype: torch.dtype) -> EncoderModel:
+    """Read a published encoder; a second call for the same one returns the first one's result.
+
+    Parameters
+    ----------
+    folder
+        As it was published.
+    device, dtype
+        Where the network runs, and in which precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing, or all that would tell which encoder it is.
+    ValueError
+        If a file does not fit.
+    """
+    # What was changed on disk is read anew.
+    return _load(folder, _stamp(folder), device, dtype)
+
+
+def is_bundle(folder: Path) -> bool:
+    """Tell whether a folder is to be read as a bundle, damaged ones among them."""
+    config = folder / "config.json"
+    if not config.is_file():
+        return False
+    with config.open("rb") as file:
+        start = file.read(_START)
+    return b'"format_version"' in start or reader_of(folder) is None
+
+
+@lru_cache(maxsize=4)
+def _load(
+    folder: Path, stamp: tuple[object, ...], device: torch.device, dtype: torch.dtype
+) -> EncoderModel:
+    del stamp
+    reader = reader_of(folder)
+    if reader is None:
+        msg = (
+            f"{folder / 'config.json'} is missing, which every bundle has; nor does the folder hold "
+            f"an encoder as it was published ({layouts()})."
+        )
+        raise FileNotFoundError(msg)
+    # Building draws weights that are overwritten at once; the user's random state stays.
+    with torch.random.fork_rng(devices=[]):
+        parts = reader.read(folder)
+    with parts.weights.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return EncoderModel(
+        name=parts.title,
+        kind=parts.kind,
+        revision=sha256[:_SHORT],
+        sha256=sha256,
+        licence=parts.licence,
+        genes=parts.genes,
+        network=parts.network.eval().requires_grad_(requires_grad=False).to(device),
+        tokenizer=parts.tokenizer,
+        abilities=parts.abilities,
+        facts=parts.facts,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _stamp(folder: Path) -> tuple[object, ...]:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    found = [(path.name, path.stat()) for path in files]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)

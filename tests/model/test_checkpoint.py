@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from scmmgpt_tl.model.checkpoint import read_state, rename
+
+STATE = {"a.weight": torch.tensor([1.5, 2.0]), "n": torch.tensor(3)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STATE,
+        {"state_dict": STATE, "epoch": 3},
+        {"model_state_dict": STATE},
+        {f"module.{key}": part for key, part in STATE.items()},
+        {key: part.half() if key != "n" else part for key, part in STATE.items()},
+    ],
+    ids=["plain", "lightning", "scBERT", "parallel", "half"],
+)
+def test_where_the_tensors_are(tmp_path, content):
+    torch.save(content, tmp_path / "weights.pt")
+    found = read_state(tmp_path / "weights.pt")
+    assert found.keys() == STATE.keys()
+    assert found["a.weight"].dtype == torch.float32
+    assert found["a.weight"].tolist() == [1.5, 2.0]
+    assert found["n"].dtype == torch.int64
+
+
+def test_safetensors(tmp_path):
+    save_file(STATE, tmp_path / "weights.safetensors")
+    assert read_state(tmp_path / "weights.safetensors")["a.weight"].tolist() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ({"args": Namespace(x=1), **STATE}, "cannot be read as tensors alone"),
+        ({"epoch": 3, **STATE}, "holds things that are no tensors: 'epoch'"),
+        ([1, 2], "holds no state dict, but list"),
+        ({}, "holds no state dict"),
+    ],
+)
+def test_anything_else_is_refused(tmp_path, content, match):
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match=match):
+        read_state(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+def test_damaged_files_are_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no weights at all")
+    with pytest.raises(ValueError, match="cannot be read as"):
+        read_state(tmp_path / name)
+
+
+def test_rename_refuses_two_of_a_name():
+    with pytest.raises(ValueError, match="Two tensors of the checkpoint mean 'n', the second is"):
+        rename({"n": STATE["n"], "m": STATE["n"]}, [("^m$", "n")])
