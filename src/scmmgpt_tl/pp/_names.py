@@ -78,10 +78,12 @@ def _match(name: str, genes: GeneTable) -> Match | None:
     """Match a name as it is written."""
     if (index := genes.by_symbol.get(name)) is not None:
         return Match(index, "symbol")
-    if (found := _ENSEMBL.fullmatch(name)) and (
-        index := genes.by_ensembl.get(found[1])
-    ) is not None:
-        return Match(index, "ensembl")
+    if found := _ENSEMBL.fullmatch(name):
+        # An id that was merged into another is an alias of the gene.
+        if (index := genes.by_ensembl.get(found[1])) is not None:
+            return Match(index, "ensembl")
+        if (index := genes.by_alias.get(found[1])) is not None:
+            return Match(index, "alias")
     if (index := genes.by_alias.get(name)) is not None:
         return Match(index, "alias")
     return None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 READERS: Final = {
     "scgpt": "scmmgpt_tl.model.encoders.scgpt.reader",
+    "geneformer": "scmmgpt_tl.model.encoders.geneformer.reader",
 }
 """Module that reads the published folder of an encoder, by the encoder's kind."""
 
