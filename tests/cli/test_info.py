@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 import anndata
 import numpy as np
@@ -97,6 +98,45 @@ def test_model(info, tiny_model):
     assert tiny_model.sha256 in out
     assert "12 with a Cell Ontology id" in out
     assert "blood, liver" in out
+
+
+def test_published_encoder(scgpt_folder, capsys):
+    assert main(["info", str(scgpt_folder)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for part in (
+        "scGPT, a published cell encoder (kind scgpt)",
+        "MIT is the licence of scGPT's code",
+        "300, 300 with an Ensembl id",
+        "2 layers, width 16, 2 heads",
+        "303 tokens",
+        "masked expression decoder",
+        "it has no text side",
+        "obsm['X_scgpt']",
+    ):
+        assert part in out
+
+
+def test_bundle_folder(tiny_bundle, capsys):
+    assert main(["info", str(tiny_bundle)]) == 0
+    assert "12 with a Cell Ontology id" in capsys.readouterr().out
+
+
+def test_almost_an_encoder(scgpt_folder, tmp_path, capsys):
+    folder = tmp_path / "scgpt"
+    shutil.copytree(scgpt_folder, folder)
+    (folder / "vocab.json").unlink()
+    assert main(["info", str(folder)]) == 2
+    assert "looks like scGPT, but lacks vocab.json" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_fits_an_encoder_is_embedded_next(cells, scgpt_folder, capsys, monkeypatch):
+    assert main(["info", str(cells), "--model", str(scgpt_folder)]) == 0
+    command = shlex.split(capsys.readouterr().out.split("to go on:")[1])
+    assert command[:2] == ["scmm", "embed"]
+    monkeypatch.chdir(cells.parent)
+    assert main([*command[1:], "--quiet", "--device", "cpu"]) == 0
+    written = anndata.read_h5ad(cells.parent / "cells.embedded.h5ad")
+    assert "X_scgpt" in written.obsm
 
 
 def test_missing_file(capsys):

@@ -16,7 +16,8 @@ SYMBOLS = [
     "FCGR3A", "IL7R", "CCR7", "SELL", "FOXP3", "GAD1", "SLC17A7", "MOG", "PLP1", "AQP4", "NRGN", "SNAP25",
     "SST", "VIP", "GAD2",
 ]  # fmt: skip
-ALIASES = {"JCHAIN": ("IGJ",), "MS4A1": ("CD20",), "GNLY": ("LAG2", "shared"), "NKG7": ("shared",)}
+ALIASES = {"JCHAIN": ("IGJ",), "MS4A1": ("CD20",), "GNLY": ("LAG2", "shared"), "NKG7": ("shared",),
+           "LYZ": ("ENSG00000009999",)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def match(names, table, min_genes: int = 1, **columns):
         ("ENSG00000000002.17_PAR_Y", "CD3E", "ensembl"),
         ("CD3E_ENSG00000000002", "CD3E", "ensembl"),
         ("ENSG00000000002.3|unnamed", "CD3E", "ensembl"),
+        ("ENSG00000009999.2", "LYZ", "alias"),
         ("cd3e", "CD3E", "respelled"),
         ("C1ORF112", "C1orf112", "respelled"),
         ("igj", "JCHAIN", "respelled"),

@@ -43,17 +43,20 @@ def annotate(args: argparse.Namespace) -> int:
 
 def embed(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.embed` on a file."""
-    slot = EmbeddingKeys(args.key_added).obsm
+
+    def slot() -> str:
+        key = _load(args.model).key if args.key_added is None else args.key_added
+        return EmbeddingKeys(key).obsm
 
     def table(adata: AnnData) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.DataFrame(adata.obsm[slot], index=adata.obs_names)
+        return pd.DataFrame(adata.obsm[slot()], index=adata.obs_names)
 
     run = _run(args, tl.embed, {}, table=table)
 
     def summary() -> str:
-        return f"obsm[{slot!r}]: {run.adata.obsm[slot].shape[1]} numbers a cell"
+        return f"obsm[{slot()!r}]: {run.adata.obsm[slot()].shape[1]} numbers a cell"
 
     _tell(args, run, verb="embedded", summary=summary)
     return 0

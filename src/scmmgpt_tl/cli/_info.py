@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scmmgpt_tl.model import EncoderModel
+
 FITS, DOES_NOT_FIT = 0, 1
 
 
@@ -24,6 +26,8 @@ def info(args: argparse.Namespace) -> int:
     """Tell about a file, or about a model where no file is given."""
     if args.input is None:
         return _tell_model(args.model or "default")
+    if args.input.is_dir() and args.input.suffix.lower() != ".zarr":
+        return _tell_model(str(args.input))
     backed = _files.file_format(args.input) == "h5ad"
     data = _files.read(args.input, backed=backed)
     say(f"{args.input}: {_heading(data)}")
@@ -118,9 +122,10 @@ def _cure(adata: AnnData, args: argparse.Namespace) -> str | None:
 def _suggestion(
     args: argparse.Namespace, *, layer: str | None = None, counts: str | None = None
 ) -> str:
-    """Write the command that annotates this file."""
+    """Write the command that annotates this file, or embeds it where the model has no text side."""
     source = args.input
-    words = ["scmm", "annotate", str(source), "-o", f"{source.stem}.annotated{source.suffix}"]
+    verb, done = ("annotate", "annotated") if _has_text(args.model) else ("embed", "embedded")
+    words = ["scmm", verb, str(source), "-o", f"{source.stem}.{done}{source.suffix}"]
     options = {
         "--model": args.model,
         "--mod": args.mod,
@@ -134,8 +139,14 @@ def _suggestion(
     return shlex.join(words)
 
 
+def _has_text(name: str | None) -> bool:
+    return name in {None, "default"} or hasattr(_load(str(name)), "labels")
+
+
 def _tell_model(name: str) -> int:
     model = _load(name)
+    if not hasattr(model, "labels"):
+        return _tell_encoder(model)
     calibration = model.calibration
     n_ids = sum(bool(cl_id) for cl_id in model.labels.cl_ids)
     tissues = sorted({tissue for row in model.labels.tissues for tissue in row})
@@ -152,6 +163,28 @@ def _tell_model(name: str) -> int:
     ]
     say(table(rows))
     return FITS
+
+
+def _tell_encoder(model: EncoderModel) -> int:
+    n_weights = sum(part.numel() for part in model.network.parameters())
+    say(f"{model.name}, a published cell encoder (kind {model.kind})")
+    say(paragraph(f"licence: {model.licence}"))
+    rows = [
+        ("sha256", model.sha256),
+        ("device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
+        ("genes", f"{len(model.genes):,}, {_with_ids(model):,} with an Ensembl id"),
+        ("parameters", f"{n_weights:,}"),
+        *model.facts.items(),
+        ("can do", "; ".join(model.abilities)),
+        ("cannot do", "annotate, describe, search, generate: it has no text side"),
+        ("embeddings", f"obsm[{model.key!r}]"),
+    ]
+    say(table(rows))
+    return FITS
+
+
+def _with_ids(model: EncoderModel) -> int:
+    return sum(map(bool, model.genes.ensembl_ids))
 
 
 def _load(name: str) -> Any:

@@ -72,7 +72,7 @@ def _add_annotate(commands: Commands) -> None:
 def _add_embed(commands: Commands) -> None:
     parser = _add(commands, "embed", _commands.embed, text="give every cell its place in the model")
     _add_model(parser)
-    _add_output(parser, key="X_scmm", table="the vectors")
+    _add_output(parser, key=None, table="the vectors")
 
 
 def _add_describe(commands: Commands) -> None:
@@ -143,7 +143,7 @@ def _add_info(commands: Commands) -> None:
         "info",
         _info.info,
         text="tell what is in a file and whether it fits the model (exit code 1 if not); "
-        "without a file, tell about a model",
+        "without a file, or given the folder of a model, tell about a model",
         file_needed=False,
     )
     _add_model(parser, default_model=None)
@@ -221,7 +221,8 @@ def _add(
         type=Path,
         metavar="IN",
         nargs=None if file_needed else "?",
-        help="an .h5ad or .h5mu file, or a .zarr folder",
+        help="an .h5ad or .h5mu file, or a .zarr folder"
+        + ("" if file_needed else "; or the folder of a model"),
     )
     return parser
 
@@ -236,7 +237,7 @@ def _new(
     return parser
 
 
-def _add_output(parser: argparse.ArgumentParser, *, key: str, table: str) -> None:
+def _add_output(parser: argparse.ArgumentParser, *, key: str | None, table: str) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
         "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
@@ -250,9 +251,8 @@ def _add_output(parser: argparse.ArgumentParser, *, key: str, table: str) -> Non
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
     )
-    group.add_argument(
-        "--key-added", default=key, help="name of the results (default: %(default)s)"
-    )
+    default = "X_scmm, or X_ and the kind of a published encoder" if key is None else key
+    group.add_argument("--key-added", default=key, help=f"name of the results (default: {default})")
 
 
 def _add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "default") -> None:
@@ -276,7 +276,7 @@ def _add_which_model(parser: argparse.ArgumentParser, *, default_model: str | No
     group.add_argument(
         "--model",
         default=default_model,
-        help="name or folder of a model (default: the shipped one)",
+        help="name or folder of a model or published encoder (default: the shipped one)",
     )
     group.add_argument("--device", help='such as "cpu" or "cuda" (default: the best there is)')
     _add_loudness(parser)
