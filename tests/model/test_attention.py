@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
-from scmmgpt_tl.model.attention import attend
+from scmmgpt_tl.model.attention import _head_by_head, attend
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def test_bfloat16_on_a_cpu_is_the_same_to_its_precision(parts):
     query, key, value, mask = parts
     brief = [part.bfloat16() for part in (query, key, value)]
     with torch.inference_mode():
-        for own in (mask, None):
-            found = attend(*brief, own).float()
+        for way, own in product((attend, _head_by_head), (mask, None)):
+            found = way(*brief, own).float()
             expected = by_hand(query, key, value, torch.ones_like(mask) if own is None else own)
             torch.testing.assert_close(found, expected, rtol=0, atol=0.04)
 

@@ -1,0 +1,157 @@
+"""One way to embed cells, in a process of its own: told to go, it answers with its time.
+
+`python benchmarks/_encoder_worker.py METHOD FOLDER CELLS.npz` loads, answers each line `go` on its
+input with the seconds of one pass, and a line `end` with its peak memory and its embeddings' file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+import time
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from _worker import peak_mib
+from scipy.sparse import csr_matrix, load_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH = 8
+
+
+def ours(folder: Path, dtype: str) -> Callable[[csr_matrix], np.ndarray]:
+    """Embed as `scmm.tl.embed` does, from counts in memory."""
+    from scmmgpt_tl.model.load import load_model
+    from scmmgpt_tl.model.runner import map_cells
+
+    model = load_model(folder, device="cpu", dtype=dtype)
+
+    def embed(rows: csr_matrix) -> np.ndarray:
+        found, _ = map_cells(model, [rows], lambda s, _: {"cell": s.cell}, n_obs=rows.shape[0])
+        return found["cell"]
+
+    return embed
+
+
+def scgpt(folder: Path) -> Callable[[csr_matrix], np.ndarray]:
+    """Embed with the function of scGPT's own package, and the network that it builds."""
+    cell_emb, network = _original(folder)
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
+    state = torch.load(folder / "best_model.pt", weights_only=True)
+    model = network(
+        len(vocabulary),
+        args["embsize"],
+        args["nheads"],
+        args["d_hid"],
+        args["nlayers"],
+        vocab=vocabulary,
+        dropout=0.2,
+        pad_value=args["pad_value"],
+        do_mvc=True,
+    ).eval()
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if unexpected or any(not key.startswith("cls_decoder") for key in missing):
+        msg = f"The original does not read the folder: {missing}, {unexpected}."
+        raise ValueError(msg)
+
+    def embed(rows: csr_matrix) -> np.ndarray:
+        return cell_emb.get_batch_cell_embeddings(
+            SimpleNamespace(X=rows),
+            model=model,
+            vocab=vocabulary,
+            max_length=args["max_seq_len"],
+            batch_size=BATCH,
+            model_configs=args,
+            gene_ids=np.arange(rows.shape[1]),
+        )
+
+    return embed
+
+
+def transformers(folder: Path) -> Callable[[csr_matrix], np.ndarray]:
+    """Embed with the BERT of transformers, cells sorted by length, our tokens."""
+    from transformers import BertModel
+
+    from scmmgpt_tl.model.load import load_model
+
+    tokenizer = load_model(folder, device="cpu").tokenizer
+    bert = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+
+    @torch.inference_mode()
+    def embed(rows: csr_matrix) -> np.ndarray:
+        tokens = tokenizer(rows)
+        order = tokens.lengths.argsort(descending=True)
+        found = np.empty((rows.shape[0], bert.config.hidden_size), dtype=np.float32)
+        for cells in order.split(BATCH):
+            ids, _, mask = tokens.take(cells).rectangle(pad_id=0)
+            out = bert(ids, attention_mask=mask.long(), output_hidden_states=True)
+            states, weight = out.hidden_states[-2], mask[..., None].float()
+            found[cells] = ((states * weight).sum(1) / weight.sum(1)).numpy()
+        return found
+
+    return embed
+
+
+METHODS = {
+    "scgpt/float32": lambda folder: ours(folder, "float32"),
+    "scgpt/bfloat16": lambda folder: ours(folder, "bfloat16"),
+    "scgpt/original": scgpt,
+    "geneformer/float32": lambda folder: ours(folder, "float32"),
+    "geneformer/bfloat16": lambda folder: ours(folder, "bfloat16"),
+    "geneformer/original": transformers,
+}
+
+
+def main(method: str, folder: Path, cells: Path) -> None:
+    """Answer until told to end."""
+    rows = load_npz(cells)
+    embed = METHODS[method](folder)
+    found = embed(rows[:2])
+    _answer(ready=True)
+    for line in sys.stdin:
+        if line.strip() == "end":
+            break
+        start = time.perf_counter()
+        found = embed(rows)
+        _answer(seconds=time.perf_counter() - start)
+    path = cells.with_name(f"{method.replace('/', '.')}.{cells.stem}.npy")
+    np.save(path, found)
+    _answer(peak=peak_mib(), embeddings=str(path))
+
+
+def _answer(**values: object) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def _original(folder: Path) -> tuple[ModuleType, type[torch.nn.Module]]:
+    """Import scGPT's function and network; around them the package needs what no longer installs."""
+    del folder
+    spec = find_spec("scgpt")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("scgpt cannot be found. Install it with `pip install --no-deps scgpt`.")
+    root = Path(spec.submodule_search_locations[0])
+    for name in ("scgpt", "scgpt.model", "scgpt.tasks", "scgpt.tokenizer", "scgpt.utils"):
+        module = ModuleType(name)
+        module.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = module
+    sys.modules["scgpt"].logger = logging.getLogger("scgpt")  # type: ignore[attr-defined]
+    network = importlib.import_module("scgpt.model.model").TransformerModel
+    sys.modules["scgpt.model"].TransformerModel = network  # type: ignore[attr-defined]
+    sys.modules["scgpt.tokenizer"].GeneVocab = dict  # type: ignore[attr-defined]
+    sys.modules["scgpt.utils"].load_pretrained = None  # type: ignore[attr-defined]
+    return importlib.import_module("scgpt.tasks.cell_emb"), network
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,206 @@
+"""How quick are published encoders here, beside the code they were published with?
+
+Random weights at published size: speed and memory do not depend on the weights. Each way runs in a
+process of its own; they take turns, so that what else the machine does meets all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from _encoder_folders import write_cells, write_geneformer, write_scgpt
+from _page import bullets, table
+from _run import ROOT, save_parts, save_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "encoders"
+WORKER = Path(__file__).with_name("_encoder_worker.py")
+WAYS = {
+    "original": {"scgpt": "scGPT's own", "geneformer": "plain transformers"},
+    "float32": "scmmgpt-tl, float32",
+    "bfloat16": "scmmgpt-tl, bfloat16",
+}
+TITLES = {"scgpt": "scGPT whole-human", "geneformer": "Geneformer V1, 12 layers"}
+SIZES = {"scgpt": 60_694, "geneformer": 25_424}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    given = read_arguments(arguments)
+    given.out.mkdir(parents=True, exist_ok=True)
+    rows = [row for kind in given.kinds for row in compare(kind, given)]
+    results = pd.DataFrame(rows)
+    save_rows(results, given, name=NAME)
+    save_parts(tables(results, facts=facts(given)), given, name=NAME)
+
+
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--kinds", nargs="+", choices=TITLES, default=list(TITLES))
+    add("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    add("--expressed", nargs="+", type=int, default=[800, 2000], help="median genes of a cell")
+    add("--cells", type=int, default=16)
+    add("--rounds", type=int, default=3)
+    add("--layers", type=int, default=12)
+    add("--width", type=int, default=512)
+    add("--genes", type=int, help="size of the vocabulary; by default as published")
+    add("--seed", type=int, default=0)
+    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
+    add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
+    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    return parser.parse_args(arguments)
+
+
+def compare(kind: str, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Time all ways to embed by one encoder.
+
+    Parameters
+    ----------
+    kind
+        Key of `TITLES`.
+    given
+        Command line.
+    """
+    n_genes = given.genes or SIZES[kind]
+    folder = given.out / f"{kind}-{given.layers}x{given.width}-{n_genes}"
+    if not folder.exists():
+        write = write_scgpt if kind == "scgpt" else write_geneformer
+        write(folder, n_genes=n_genes, n_layers=given.layers, width=given.width)
+    rows = []
+    for expressed in given.expressed:
+        cells = given.out / f"{kind}-cells-{expressed}.npz"
+        write_cells(
+            cells, n_cells=given.cells, n_genes=n_genes, expressed=expressed, seed=given.seed
+        )
+        rows += [
+            {"encoder": kind, "expressed": expressed, "cells": given.cells, **row}
+            for row in take_turns(kind, folder, cells, given=given)
+        ]
+    return rows
+
+
+def take_turns(
+    kind: str, folder: Path, cells: Path, *, given: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Let each way embed the cells in turn, several rounds."""
+    seconds: dict[str, list[float]] = {way: [] for way in given.ways}
+    rows = []
+    with ExitStack() as stack:
+        workers = {
+            way: Worker(stack, f"{kind}/{way}", str(folder), str(cells)) for way in given.ways
+        }
+        for _ in range(given.rounds):
+            for way, worker in workers.items():
+                seconds[way].append(worker.ask("go")["seconds"])
+                print(f"{kind:10} {way:10} {seconds[way][-1]:8.2f} s", flush=True)
+        last = {way: worker.ask("end") for way, worker in workers.items()}
+    vectors = {way: np.load(end["embeddings"]) for way, end in last.items()}
+    for way, end in last.items():
+        row = {"way": way, "seconds": float(np.median(seconds[way])), "peak_mib": end["peak"]}
+        row["cells_per_second"] = given.cells / row["seconds"]
+        if "float32" in vectors:
+            row["cosine"] = float(_cosines(vectors[way], vectors["float32"]).min())
+        rows.append(row)
+    return rows
+
+
+class Worker:
+    """A way to embed, loaded and waiting in a process of its own."""
+
+    def __init__(self, stack: ExitStack, *arguments: str) -> None:
+        command = [sys.executable, str(WORKER), *arguments]
+        pipe = subprocess.PIPE
+        self.process = stack.enter_context(
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        )
+        # Unlike waiting for it, this ends a worker whose sister has failed.
+        stack.callback(self.process.terminate)
+        self._read()
+
+    def ask(self, word: str) -> dict[str, Any]:
+        """Send a word and wait for the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            msg = f"{' '.join(self.process.args)} failed."  # type: ignore[arg-type]
+            raise RuntimeError(msg)
+        return json.loads(line)
+
+
+def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
+    """Return facts, and one table of all encoders."""
+    rows = []
+    for (kind, expressed), part in results.groupby(["encoder", "expressed"], sort=False):
+        by_way = part.set_index("way")
+        for way, row in by_way.iterrows():
+            base = by_way.loc["original"] if "original" in by_way.index else None
+            name = WAYS[way] if isinstance(WAYS[way], str) else WAYS[way][kind]
+            rows.append(
+                [
+                    TITLES[kind],
+                    f"{expressed:,}",
+                    name,
+                    f"{row['cells_per_second']:.2f}",
+                    _ratio(row, base, "cells_per_second"),
+                    f"{row['peak_mib']:,.0f}",
+                    _ratio(row, base, "peak_mib"),
+                    f"{row['cosine']:.5f}" if row.get("cosine") == row.get("cosine") else "",
+                ]
+            )
+    head = ["encoder", "genes a cell, median", "way", "cells/s, median", "ratio"]
+    head += ["peak memory in MiB", "ratio", "lowest cosine with ours in float32"]
+    return [bullets(facts), table(head, rows)]
+
+
+def facts(given: argparse.Namespace) -> list[str]:
+    """Say what was run, on what."""
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
+    shape = f"{given.layers} layers, width {given.width}, 8 heads, random weights"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return [
+        f"Networks: {shape}; {given.cells} made-up cells, {given.rounds} rounds in turn.",
+        f"Machine: {machine}; Python {platform.python_version()}, {versions}.",
+        f"scmmgpt-tl {version('scmmgpt-tl')} beside scgpt {_version('scgpt')}.",
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _ratio(row: pd.Series, base: pd.Series | None, column: str) -> str:
+    return "" if base is None else f"{row[column] / base[column]:.2f}"
+
+
+def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return (left * right).sum(1) / norms
+
+
+if __name__ == "__main__":
+    main()
