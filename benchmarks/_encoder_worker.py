@@ -1,7 +1,7 @@
 """One way to embed cells, in a process of its own: told to go, it answers with its time.
 
 `python benchmarks/_encoder_worker.py METHOD FOLDER CELLS.npz` loads, answers each line `go` on its
-input with the seconds of one pass, and a line `end` with its peak memory and its embeddings' file.
+input with the seconds of one pass, by the clock and of the CPU, and a line `end` with its peak memory and its embeddings' file.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def main(method: str, folder: Path, cells: Path) -> None:
     for line in sys.stdin:
         if line.strip() == "end":
             break
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         found = embed(rows)
-        _answer(seconds=time.perf_counter() - start)
+        _answer(seconds=time.perf_counter() - start, cpu_seconds=time.process_time() - busy)
     path = cells.with_name(f"{method.replace('/', '.')}.{cells.stem}.npy")
     np.save(path, found)
     _answer(peak=peak_mib(), embeddings=str(path))

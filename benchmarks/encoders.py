@@ -98,7 +98,7 @@ def take_turns(
     kind: str, folder: Path, cells: Path, *, given: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Let each way embed the cells in turn, several rounds."""
-    seconds: dict[str, list[float]] = {way: [] for way in given.ways}
+    passes: dict[str, list[dict[str, float]]] = {way: [] for way in given.ways}
     rows = []
     with ExitStack() as stack:
         workers = {
@@ -106,13 +106,15 @@ def take_turns(
         }
         for _ in range(given.rounds):
             for way, worker in workers.items():
-                seconds[way].append(worker.ask("go")["seconds"])
-                print(f"{kind:10} {way:10} {seconds[way][-1]:8.2f} s", flush=True)
+                passes[way].append(worker.ask("go"))
+                print(kind, way, passes[way][-1], flush=True)
         last = {way: worker.ask("end") for way, worker in workers.items()}
     vectors = {way: np.load(end["embeddings"]) for way, end in last.items()}
     for way, end in last.items():
-        row = {"way": way, "seconds": float(np.median(seconds[way])), "peak_mib": end["peak"]}
+        medians = pd.DataFrame(passes[way]).median()
+        row = {"way": way, **medians, "peak_mib": end["peak"]}
         row["cells_per_second"] = given.cells / row["seconds"]
+        row["cells_per_cpu_second"] = given.cells / row["cpu_seconds"]
         if "float32" in vectors:
             row["cosine"] = float(_cosines(vectors[way], vectors["float32"]).min())
         rows.append(row)
@@ -163,12 +165,15 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
                     name,
                     f"{row['cells_per_second']:.2f}",
                     _ratio(row, base, "cells_per_second"),
+                    f"{row['cells_per_cpu_second']:.2f}",
+                    _ratio(row, base, "cells_per_cpu_second"),
                     f"{row['peak_mib']:,.0f}",
                     _ratio(row, base, "peak_mib"),
                     f"{row['cosine']:.5f}" if row.get("cosine") == row.get("cosine") else "",
                 ]
             )
     head = ["encoder", "genes a cell, median", "way", "cells/s, median", "ratio"]
+    head += ["cells a CPU second", "ratio"]
     head += ["peak memory in MiB", "ratio", "lowest cosine with ours in float32"]
     return [bullets(facts), table(head, rows)]
 

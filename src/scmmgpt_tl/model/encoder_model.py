@@ -54,7 +54,7 @@ class EncoderParts:
     Parameters
     ----------
     kind
-        Row of the table in :mod:`scmmgpt_tl.model.encoders`.
+        Row of the table of published encoders.
     title
         Name of the published model, with its variant.
     licence

@@ -67,8 +67,8 @@ class GeneTokens(NamedTuple):
 
         Returns
         -------
-        ids, values, mask
-            (cells, places) each, with one place at least; the mask is True where there is a token.
+        Ids, values and mask, (cells, places) each, with one place at least; the mask is True where
+        there is a token.
 
         Examples
         --------

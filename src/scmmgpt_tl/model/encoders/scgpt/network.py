@@ -125,10 +125,7 @@ class ScGPTNetwork(nn.Module):
 
         Returns
         -------
-        states
-            (cells, places, width).
-        mask
-            (cells, places), True where there is a token.
+        States (cells, places, width) and mask (cells, places), True where there is a token.
 
         Raises
         ------
@@ -167,10 +164,8 @@ class ScGPTNetwork(nn.Module):
 
         Returns
         -------
-        value
-            (cells, places).
-        not_zero
-            Chance that the gene is not silent, (cells, places), if the network tells.
+        Values (cells, places), and, if the network tells, the chances that the genes are not
+        silent.
         """
         decoder = _present(self.masked_decoder, "masked expression decoder")
         if (told := self._batch_states(batch)) is not None:
