@@ -169,6 +169,19 @@ def test_doors_stay_shut(folders, closed_to):
     assert not opened
 
 
+def test_no_encoder_knows_another():
+    folder = Path(scmm.__file__).parent / "model" / "encoders"
+    names = {path.stem for path in folder.iterdir() if path.stem not in {"__init__", "published"}}
+    known = {
+        (path.relative_to(folder).parts[0], other)
+        for path in folder.glob("*/**/*.py")
+        for other in names - {path.relative_to(folder).parts[0]}
+        if re.search(rf"\b(?:encoders|\.)\.?{other}\b", _code(path))
+    }
+    assert {"scgpt", "geneformer"} <= names
+    assert not known
+
+
 def _runtime_code(path: Path) -> str:
     """Source without what only the type checker reads."""
     return re.sub(

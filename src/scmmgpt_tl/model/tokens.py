@@ -52,7 +52,9 @@ class GeneTokens(NamedTuple):
         lengths = self.lengths[cells]
         offsets = F.pad(lengths.cumsum(0), (1, 0))
         shift = self.offsets[:-1][cells] - offsets[:-1]
-        places = torch.arange(int(offsets[-1])) + shift.repeat_interleave(lengths)
+        places = torch.arange(int(offsets[-1]), device=shift.device) + shift.repeat_interleave(
+            lengths
+        )
         return GeneTokens(self.gene_ids[places], self.values[places], offsets)
 
     def rectangle(
