@@ -121,6 +121,8 @@ RUN = {
     "save_every": 20,
     "stage2_steps": 3,
     "stage2_cells": 4,
+    "cross_fit": ["human_a"],
+    "cross_fit_steps": 4,
     "droplet_steps": 3,
     "expression_steps": 3,
 }

@@ -16,6 +16,7 @@ from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 from scmmgpt_tl.train import calibrate, run, stage1
 from scmmgpt_tl.train.config import Hardware, RunConfig
+from scmmgpt_tl.train.cross_fit import read_twins
 from scmmgpt_tl.train.material import model_config, start_network
 from scmmgpt_tl.train.phase import load_phase, train_phase
 
@@ -114,7 +115,10 @@ def test_labels_lie_where_stage_one_put_them(model, trained, material):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config):
+def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config, material, trained):
+    config = RunConfig.read(trained / "run.yaml")
+    tokenizer, _ = run.small_tokenizer(config, material)
+    config = run.with_vocabulary(config, tokenizer)
     found, measured = calibrate.calibrate(
         model.network,
         model.label_embeddings,
@@ -123,6 +127,7 @@ def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config)
         model.text_tokenizer,
         run_config,
         markers=model.markers,
+        twins=read_twins(config, material, trained),
     )
     assert [part.name for part in measured] == ["held", "cells drawn from held-out profiles"]
     assert all(0 < part.closed <= 1 for part in measured)
@@ -132,7 +137,7 @@ def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config)
     assert model.calibration.prior == found.prior
     assert model.calibration.text_temperature == found.text_temperature
     assert model.calibration.marker_weight == found.marker_weight
-    assert model.calibration.fitted_on == ("held", "human_a|Adult/Held")
+    assert model.calibration.fitted_on == ("held", "human_a|Adult/Held", "human_a (in turn)")
 
 
 def test_weights_of_the_bundle_are_rounded(trained, model):

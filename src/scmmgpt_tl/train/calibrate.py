@@ -6,18 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from scipy import sparse
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_score, fit_temperature
 from scmmgpt_tl.model.markers import evidence
-from scmmgpt_tl.model.padding import pad_texts
-from scmmgpt_tl.model.prompts import label_wordings
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
-from .held_out import HeldOut, chances_of_one_cell, cosines, held_out_parts
+from .held_out import HeldOut, chances_of_one_cell, cosines, held_out_parts, text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .config import RunConfig
+    from .cross_fit import Twin
 
 THRESHOLD = 0.5
 MIN_GENES = 20
@@ -48,6 +46,7 @@ def calibrate(
     config: RunConfig,
     *,
     markers: MarkerTable,
+    twins: Sequence[Twin] = (),
 ) -> tuple[Calibration, tuple[Measured, ...]]:
     """Fit the calibration of a bundle, and measure what the bundle is worth.
 
@@ -71,6 +70,9 @@ def calibrate(
         The run, which names the studies held out.
     markers
         Marker genes of the bundle.
+    twins
+        What twins of the model say of studies that they have not seen: the score is fitted on
+        these, or, without any, on the held-out parts.
 
     Returns
     -------
@@ -88,7 +90,11 @@ def calibrate(
         threshold=THRESHOLD,
         min_genes=MIN_GENES,
         prior=prior,
-        fitted_on=(*(path.stem for path in config.held_out_cells), *config.held_out_studies),
+        fitted_on=(
+            *(path.stem for path in config.held_out_cells),
+            *config.held_out_studies,
+            *(f"{name} (in turn)" for name in config.cross_fit if twins),
+        ),
     )
     asked = [_Asked.of(network, text_tokenizer, c, first, labels.cl_ids, markers) for c in cells]
     with_text = replace(first, text_temperature=_fit_text(asked))
@@ -101,23 +107,46 @@ def calibrate(
     ]
     right = [consistent(c.part.terms, labels.cl_ids) for c in cells]
     believed = replace(with_text, marker_weight=_fit_markers(with_text, asked, own, right))
-    # As users see it: what is no cell for sure is no cell of a type for sure.
-    p = np.concatenate(
-        [
-            believed.with_markers(*said) * c.single[:, None]
-            for said, c in zip(own, cells, strict=True)
+    if twins:
+        lines = [
+            _best_line(_p_of(believed, t.cosine, t.n_profiles, t.evidence), t.lines, t.right)
+            for t in twins
         ]
-    )
-    hit = np.concatenate(right)
-    p, hit = p[hit.any(1)], hit[hit.any(1)]
-    best, rows = p.argmax(1), np.arange(len(p))
-    # What speaks for a label is its own probability and that of the terms above and below it.
-    line = (p @ consistent(labels.cl_ids, labels.cl_ids).T.astype(float))[rows, best]
-    slope, intercept = fit_score(line.clip(0, 1), hit[rows, best])
+    else:
+        related = consistent(labels.cl_ids, labels.cl_ids)
+        lines = [
+            # As users see it: what is no cell for sure is no cell of a type for sure.
+            _best_line(believed.with_markers(*said) * c.single[:, None], related, fits)
+            for said, c, fits in zip(own, cells, right, strict=True)
+        ]
+    slope, intercept = fit_score(*map(np.concatenate, zip(*lines, strict=True)))
     fitted = replace(believed, slope=slope, intercept=intercept)
     return fitted, tuple(
         Measured.of(fitted, *found) for found in zip(cells, asked, own, right, strict=True)
     )
+
+
+def _p_of(
+    calibration: Calibration,
+    cosine: NDArray[np.float64],
+    n_profiles: NDArray[np.int64],
+    said: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    return calibration.with_markers(calibration.probabilities(cosine, n_profiles), said)
+
+
+def _best_line(
+    p: NDArray[np.floating], lines: NDArray[np.bool_], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return what speaks for the best label of each cell, and whether it is right.
+
+    That is its own probability and that of the labels above and below it. Cells that no label can
+    be right about say nothing of what a score is worth.
+    """
+    p, right = p[right.any(1)], right[right.any(1)]
+    best, rows = p.argmax(1), np.arange(len(p))
+    line = (p @ lines.T.astype(float))[rows, best]
+    return line.clip(0, 1), right[rows, best]
 
 
 class Measured(NamedTuple):
@@ -282,20 +311,3 @@ def _evidence(
 def consistent(truth: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """True at (cell, label) where a label is the true term, above it or below it."""
     return on_one_line(truth, labels, ontology=ontology.load())
-
-
-@torch.inference_mode()
-def text_vectors(
-    network: ScMMGPT, tokenizer: Tokenizer, terms: Sequence[str]
-) -> NDArray[np.float32]:
-    """Return the mean unit vector of each term's wordings, (terms, projection)."""
-    cl = ontology.load()
-    network.eval()
-    device = next(network.parameters()).device
-    rows = []
-    for term in terms:
-        texts = label_wordings(cl.name(term), cl.definition(term))
-        ids, mask = pad_texts(tokenizer, texts, limit=network.config.bridge.max_positions)
-        mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
-        rows.append((mean / mean.norm()).cpu().numpy())
-    return np.stack(rows).astype(np.float32)

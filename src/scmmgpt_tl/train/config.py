@@ -53,6 +53,9 @@ class RunConfig:
         Cell Ontology ids that no cell is learned as, nor as any kind of them.
     held_out_cells, held_out_studies
         Cells and profile studies that are not trained on but calibrated with.
+    cross_fit
+        Studies of profiles, or their beginnings, that twins of the model leave out in turn, to see
+        what its score is worth on them, see :mod:`scmmgpt_tl.train.cross_fit`.
     keep_out
         Files of cells, or tables (`.csv`) of studies, that the model will be tested on. A run in
         whose material they are is refused, see :mod:`scmmgpt_tl.train.leakage`.
@@ -82,6 +85,8 @@ class RunConfig:
         Length of the warm-up, in which texts stand still and cells find their place among them.
     stage1_steps, stage1_cells, stage1_texts
         Length of the rest of stage 1; cells in each step of both, and captions in those of stage 1.
+    cross_fit_steps
+        Length of the warm-up of each twin.
     stage2_steps, stage2_cells
         The same of the text decoder.
     droplet_steps
@@ -127,6 +132,7 @@ class RunConfig:
     without_types: tuple[str, ...] = ()
     held_out_cells: tuple[Path, ...] = ()
     held_out_studies: tuple[str, ...] = ()
+    cross_fit: tuple[str, ...] = ()
     keep_out: tuple[Path, ...] = ()
     keep_out_splits: tuple[str, ...] = ()
     known_apart: tuple[str, ...] = ()
@@ -142,6 +148,7 @@ class RunConfig:
     stage1_steps: int = 1500
     stage1_cells: int = 256
     stage1_texts: int = 32
+    cross_fit_steps: int = 500
     stage2_steps: int = 800
     stage2_cells: int = 16
     droplet_steps: int = 600

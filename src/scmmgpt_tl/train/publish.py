@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .calibrate import Measured
     from .config import RunConfig
+    from .cross_fit import Twin
     from .material import Material
 
 ANYWHERE = 8
@@ -46,6 +47,7 @@ def publish(
     *,
     name: str,
     revision: str,
+    twins: Sequence[Twin] = (),
 ) -> str:
     """Write the bundle of a run to `target` and return its hash.
 
@@ -65,6 +67,8 @@ def publish(
         Folder to write; a bundle that is there already is replaced.
     name, revision
         Of the model.
+    twins
+        What twins of the model say of studies that they have not seen.
     """
     labels = label_table(material)
     place = {term: i for i, term in enumerate(material.types)}
@@ -86,6 +90,7 @@ def publish(
         material.text_tokenizer,
         config,
         markers=markers,
+        twins=twins,
     )
     return write_bundle(
         target,
@@ -179,6 +184,7 @@ def card(
         f"  and on real cells of {', '.join(cells)}.",
         *_of_markers(config),
         f"* Held out, and used for calibration only: {', '.join(held)}.",
+        *_of_twins(config),
         f"* Stage 1: {config.warm_up_steps} steps of warm-up and {config.stage1_steps} more, of",
         f"  {config.stage1_cells} cells each. Droplet head: {config.droplet_steps} steps. Stage 2: {config.stage2_steps} steps of",
         f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of {TEXTS} texts (expression). Seed {config.seed}.",
@@ -200,6 +206,15 @@ def _of_measured(found: Measured) -> str:
         f"  or one above or below it, out of all labels; {found.closed:.0%} their own out of the "
         f"{found.n_terms} that occur."
     )
+
+
+def _of_twins(config: RunConfig) -> list[str]:
+    if not (config.cross_fit and config.cross_fit_steps):
+        return []
+    return [
+        f"* What scores are worth was measured by twins of {config.cross_fit_steps} steps, each without half of",
+        f"  the studies of {', '.join(config.cross_fit)}, on cells drawn from these.",
+    ]
 
 
 def _of_markers(config: RunConfig) -> list[str]:

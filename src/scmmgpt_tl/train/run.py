@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .config import Hardware, RunConfig
+from .cross_fit import read_twins, train_twins
 from .droplets import DropletStage
 from .leakage import check_leakage
 from .material import Material, model_config, prepare, start_network
@@ -83,6 +84,7 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
         Stage1.parts,
         lambda: Stage1(network, material, config),
     )
+    train_twins(config, material, folder, place)
     train(
         DROPLETS,
         config.droplet_steps,
@@ -144,7 +146,15 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
         raise FileNotFoundError(msg)
     labels = done[STAGE1][LABELS].numpy()
     return publish(
-        network, labels, material, tokenizer, config, bundle, name=name, revision=revision
+        network,
+        labels,
+        material,
+        tokenizer,
+        config,
+        bundle,
+        name=name,
+        revision=revision,
+        twins=read_twins(config, material, folder),
     )
 
 
