@@ -69,7 +69,7 @@ def describe(
         What the cells may be, as in :func:`~scmmgpt_tl.tl.annotate`.
     threshold
         Lowest score of a label.
-        Where no label reaches it, the deepest Cell Ontology term above the labels that does is
+        Where no label reaches it by itself, the deepest Cell Ontology term above it that does is
         taken.
     tissue
         Where the cells are from; also restricts the model's own labels.

@@ -192,13 +192,21 @@ def lay_out(groups: Groups, dossiers: Sequence[Dossier], texts: Sequence[Text]) 
 def _label(
     p: NDArray[np.float64], asked: LabelSet, session: Session, *, threshold: float
 ) -> Decision:
-    """Label each group, or the deepest term above the labels that is sure enough."""
+    """Label each group as far down as the evidence goes: what is written must be true of its cells.
+
+    What speaks for a label includes what speaks for terms above it; the term on its line that is sure
+    enough without that is the more careful answer.
+    """
     cl, calibration = ontology.load(), session.model.calibration
     decision = decide(p, asked, Rule(Level("label"), threshold, calibration, cl))
     if not any(asked.cl_ids):
         return decision
     rolled = decide(p, asked, Rule(Level("deepest"), threshold, calibration, cl))
-    better = (decision.labels == UNKNOWN) & (rolled.labels != UNKNOWN)
+    above = [
+        careful in cl.ancestors(label) if label else False
+        for careful, label in zip(rolled.cl_ids, decision.cl_ids, strict=True)
+    ]
+    better = (rolled.labels != UNKNOWN) & (np.array(above) | (decision.labels == UNKNOWN))
     for field, other in zip(decision, rolled, strict=True):
         field[better] = other[better]
     return decision
