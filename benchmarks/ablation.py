@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from _data import read_study
-from _methods import CLOSED, DEEPEST, OPEN, Setup, run_scmmgpt
 from _page import bullets, share, table
 from _run import ROOT, base_parser, data_sets, describe_run, save_parts, save_rows
-from _score import Row, score_study
+from _short_runs import MEASURES, add_steps, report, score_bundle, train_short
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from _score import Row
 
 NAME = "ablation"
 WHOLE = "all of it"
@@ -34,13 +34,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no cells made of markers": {"marker_share": 0.0},
     "no cells moved to other studies": {"moved_share": 0.0},
 }
-MEASURES = {
-    (CLOSED, "macro_f1"): "closed: macro-F1",
-    (CLOSED, "accuracy"): "closed: accuracy",
-    (OPEN, "accuracy"): "open: same term",
-    (OPEN, "consistent"): "open: consistent",
-    (DEEPEST, "consistent"): "deepest: consistent",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for variant in given.variants:
         for seed in given.seeds:
             bundle = train(variant, seed, given)
-            found = [score(path, bundle, given) for path in paths]
+            found = [score_bundle(path, bundle, given) for path in paths]
             rows += [{"variant": variant, "seed": seed} | row for scored in found for row in scored]
-            report(pd.DataFrame(rows[-sum(map(len, found)) :]))
+            report(f"{variant}, seed {seed}", pd.DataFrame(rows[-sum(map(len, found)) :]))
             # After each run, so that a benchmark cut short leaves what it found.
             save_rows(pd.DataFrame(rows), given, name=NAME)
     write_results(pd.DataFrame(rows), given)
@@ -67,8 +60,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--config", type=Path, default=config, help="the run that variants are made of")
     add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     add("--seeds", nargs="+", type=int, default=[0, 1], metavar="SEED")
-    add("--warm-up", type=int, default=500, help="steps of the warm-up")
-    add("--stage1", type=int, default=200, help="steps of the rest of stage 1")
+    add_steps(parser, warm_up=500, stage1=200)
     return parser.parse_args(arguments)
 
 
@@ -84,56 +76,13 @@ def train(variant: str, seed: int, given: argparse.Namespace) -> Path:
     given
         Command line.
     """
-    # Training is an extra of its own.
     from scmmgpt_tl.train.config import RunConfig
-    from scmmgpt_tl.train.run import pretrain, publish_run
 
     changes = {"stage1_steps": given.stage1} | VARIANTS[variant]
     warm_up = given.warm_up + given.stage1 - changes["stage1_steps"]
-    config = replace(
-        RunConfig.read(given.config),
-        seed=seed,
-        warm_up_steps=warm_up,
-        stage2_steps=1,
-        expression_steps=1,
-        **changes,
-    )
+    config = replace(RunConfig.read(given.config), seed=seed, warm_up_steps=warm_up, **changes)
     folder = given.out / NAME / f"{variant.replace(', ', '-').replace(' ', '_')}-{seed}"
-    pretrain(config, folder)
-    if not (folder / "bundle").exists():
-        publish_run(folder, folder / "bundle", name=variant, revision=str(seed))
-    return folder / "bundle"
-
-
-def score(path: Path, bundle: Path, given: argparse.Namespace) -> list[Row]:
-    """Annotate a data set with a variant, and score the answers, one row a setting."""
-    study = read_study(path, max_cells=given.max_cells, seed=given.seed)
-    # Only the bundle counts: nothing here is compared with.
-    setup = Setup(
-        model=bundle,
-        training=bundle,
-        markers=bundle,
-        sentences=bundle,
-        n_genes=0,
-        max_iter=0,
-        epochs=0,
-        seed=given.seed,
-    )
-    answers = run_scmmgpt(study, setup)
-    rows = score_study(study, answers, seed=given.seed, covered=setup.terms())
-    return [{"data_set": study.name} | row for row in rows]
-
-
-def report(rows: pd.DataFrame) -> None:
-    """Print what one run reached in the mean over data sets."""
-    means = rows.groupby("setting")[["accuracy", "macro_f1"]].mean()
-    first = rows.iloc[0]
-    for setting, row in means.iterrows():
-        print(
-            f"{first['variant']:32} seed {first['seed']}   {setting:16} "
-            f"accuracy {row['accuracy']:.3f}   macro-F1 {row['macro_f1']:.3f}",
-            flush=True,
-        )
+    return train_short(config, folder, name=variant, revision=str(seed))
 
 
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ def bench_folder(counts_adata, tmp_path):
         "few_shot",
         "generation",
         "ablation",
+        "leave_study_out",
         "encoders",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
