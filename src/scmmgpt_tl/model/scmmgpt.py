@@ -178,7 +178,7 @@ class Model:
         rows: csr_matrix,
         measured: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float32]:
-        """Return the chances of :data:`~scmmgpt_tl.model.droplets.KINDS`, (cells, 3).
+        """Return the chances of `scmmgpt_tl.model.droplets.KINDS`, (cells, 3).
 
         Parameters
         ----------

@@ -83,7 +83,7 @@ def probabilities(
     -------
     A kernel that keeps `p`, `(n_cells, n_labels)`, the chance that the droplet is one cell and that
     this has the label, the same for all labels in cells without counts; `droplet`,
-    `(n_cells, 3)`, the chances of :data:`~scmmgpt_tl.model.droplets.KINDS`; and `n_genes`,
+    `(n_cells, 3)`, the chances of `scmmgpt_tl.model.droplets.KINDS`; and `n_genes`,
     `(n_cells,)`.
     """
     compare = cosines(model, how.text)

@@ -102,7 +102,7 @@ def judge_cells(
     n_genes
         Genes of the model that each cell expresses, `(n_cells,)`.
     droplet
-        Chances of :data:`~scmmgpt_tl.model.droplets.KINDS`, `(n_cells, 3)`.
+        Chances of `scmmgpt_tl.model.droplets.KINDS`, `(n_cells, 3)`.
     min_genes
         How many it takes.
 
