@@ -39,8 +39,14 @@ class TransformerLayer(nn.Module):
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Map (cells, places, width) to the same; the mask is True where there is a token."""
-        seen = self.dropout(self.out(self._attend(hidden, mask)))
-        hidden = self.norm1(hidden + seen)
+        return self.think(self.look(hidden, mask))
+
+    def look(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Let every place attend to all that hold a token: the first half of the layer."""
+        return self.norm1(hidden + self.dropout(self.out(self._attend(hidden, mask))))
+
+    def think(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Send every place through the linear maps by itself: the second half."""
         inner = self.dropout(self.activation(self.expand(hidden)))
         return self.norm2(hidden + self.dropout(self.contract(inner)))
 
@@ -111,14 +117,14 @@ class Transformer(nn.Module):
         n_layers
             Layers to run, from the first; by default all.
         """
-        attended = _attended(mask)
+        attended = attended_places(mask)
         for layer in self.layers[:n_layers]:
             hidden = layer(hidden, attended)
         return hidden
 
 
-def _attended(mask: torch.Tensor) -> torch.Tensor | None:
-    """Places to attend to, `None` for all: kernels without a mask are faster."""
+def attended_places(mask: torch.Tensor) -> torch.Tensor | None:
+    """Return the places to attend to, `None` for all: kernels without a mask are faster."""
     if bool(mask.all()):
         return None
     # A cell without tokens attends to a padded place: attention to nothing is not a number.

@@ -6,40 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import nn
 
+from scmmgpt_tl.model.bert import Bert, BertSizes
 from scmmgpt_tl.model.padding import masked_mean
-from scmmgpt_tl.model.transformer import Activation, Transformer
 
 if TYPE_CHECKING:
     from scmmgpt_tl.model.tokens import GeneTokens
 
 
 @dataclass(frozen=True)
-class GeneformerConfig:
-    """Sizes of the network, as they lie in `config.json`.
+class GeneformerConfig(BertSizes):
+    """Sizes of the network, and tokens that are no genes.
 
     Parameters
     ----------
-    n_tokens, n_positions
-        Rows of the tables of genes and of ranks.
-    width, n_layers, n_heads, inner
-        Sizes of the transformer.
-    activation, eps, dropout
-        As in the transformer.
     pad, cls, eos
         Tokens that are no genes; the last two are `None` in the first version.
     """
 
-    n_tokens: int
-    n_positions: int
-    width: int
-    n_layers: int
-    n_heads: int
-    inner: int
-    activation: Activation
-    eps: float
-    dropout: float
     pad: int
     cls: int | None
     eos: int | None
@@ -62,28 +46,13 @@ class GeneformerOptions:
     layer: Literal[-1, 0] = -1
 
 
-class GeneformerNetwork(nn.Module):
+class GeneformerNetwork(Bert):
     """Gene tokens -> their states."""
 
     def __init__(self, config: GeneformerConfig, options: GeneformerOptions) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.options = options
-        self.genes = nn.Embedding(config.n_tokens, config.width)
-        self.ranks = nn.Embedding(config.n_positions, config.width)
-        # BERT tells first from second sentences: two rows, of which cells use the first.
-        self.kinds = nn.Embedding(2, config.width)
-        self.norm = nn.LayerNorm(config.width, eps=config.eps)
-        self.dropout = nn.Dropout(config.dropout)
-        self.transformer = Transformer(
-            width=config.width,
-            n_layers=config.n_layers,
-            n_heads=config.n_heads,
-            inner=config.inner,
-            activation=config.activation,
-            eps=config.eps,
-            dropout=config.dropout,
-        )
 
     @property
     def options(self) -> GeneformerOptions:
@@ -108,7 +77,7 @@ class GeneformerNetwork(nn.Module):
         Parameters
         ----------
         tokens
-            Of the cells, from :class:`~.tokenizer.GeneformerTokenizer`.
+            Of the cells, from :class:`~scmmgpt_tl.model.rank_tokenizer.RankTokenizer`.
         measured
             Not used.
 
@@ -121,14 +90,9 @@ class GeneformerNetwork(nn.Module):
         """
         del measured
         ids, _, mask = tokens.rectangle(pad_id=self.config.pad)
-        if ids.shape[1] > self.config.n_positions:
-            msg = f"A cell has {ids.shape[1]} tokens; the network ranks {self.config.n_positions}."
-            raise ValueError(msg)
-        ranks = self.ranks.weight[: ids.shape[1]] + self.kinds.weight[0]
-        hidden = self.dropout(self.norm(self.genes(ids) + ranks))
         # What a later layer would do to the states is not computed.
         n_layers = self.config.n_layers + self.options.layer
-        return self.transformer(hidden, mask, n_layers=n_layers), mask
+        return self.encode(ids, mask, n_layers=n_layers), mask
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
         """Return the cell embedding: the mean over genes, zero without any, or the `<cls>` state."""

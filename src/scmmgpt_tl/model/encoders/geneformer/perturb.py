@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model.encoder_model import EncoderModel
-
-    from .tokenizer import GeneformerTokenizer
+    from scmmgpt_tl.model.rank_tokenizer import RankTokenizer
 
 
 def perturb(
@@ -48,7 +47,7 @@ def perturb(
     ValueError
         If the model does not know a gene, or one is named twice.
     """
-    tokenizer: GeneformerTokenizer = model.tokenizer  # type: ignore[assignment]
+    tokenizer: RankTokenizer = model.tokenizer  # type: ignore[assignment]
     out, first = (_tokens_of(model, names) for names in (deleted, overexpressed))
     named = np.concatenate([out, first])
     if len(set(named.tolist())) < len(named):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, vstack
 
-from scmmgpt_tl.model.encoders.geneformer.tokenizer import GeneformerTokenizer
+from scmmgpt_tl.model.rank_tokenizer import RankTokenizer
 
 
 @pytest.fixture(params=[1, 2], ids=["V1", "V2"])
@@ -17,7 +17,7 @@ def tokenizer(request):
     medians = np.random.default_rng(1).gamma(2.0, size=80)
     medians[[3, 4, 60]] = 1.0
     cls, eos = (2, 3) if request.param == 2 else (None, None)
-    return GeneformerTokenizer(np.arange(80)[::-1] + 4, medians, cls, eos, max_length=30)
+    return RankTokenizer(np.arange(80)[::-1] + 4, medians, cls, eos, max_length=30)
 
 
 @pytest.fixture

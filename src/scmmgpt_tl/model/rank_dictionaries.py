@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scmmgpt_tl.model.plain_pickle import read_dictionary
+from .plain_pickle import read_dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scmmgpt_tl.model.tokens import GeneTokens
+from .tokens import GeneTokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,8 @@ TARGET_SUM = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class GeneformerTokenizer:
-    """Tokenizer of Geneformer.
+class RankTokenizer:
+    """Tokenizer of Geneformer, and of those that build on it.
 
     Parameters
     ----------
