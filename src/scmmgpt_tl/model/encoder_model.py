@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
+    from .cell_text_model import TextSide
     from .genes import GeneTable
     from .tokens import GeneTokens
 
@@ -67,6 +68,10 @@ class EncoderParts:
         What it can do, in words.
     facts
         Sizes and settings worth telling, in words.
+    text
+        How it reads texts, where it does.
+    more_weights
+        Files of further weights.
     """
 
     kind: str
@@ -78,6 +83,8 @@ class EncoderParts:
     tokenizer: Tokenizer = field(repr=False)
     abilities: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    text: TextSide | None = field(default=None, repr=False)
+    more_weights: tuple[Path, ...] = ()
 
 
 class CellVectors(NamedTuple):
@@ -161,19 +168,26 @@ class EncoderModel:
 
         Cells of like length are sent together; a vector depends on its cell alone.
         """
-        reduced = self.dtype != torch.float32
-        precision = torch.autocast(
-            self.device.type, dtype=self.dtype if reduced else None, enabled=reduced
-        )
         vectors, order = [], []
-        with torch.inference_mode(), precision:
-            budget = _BUDGETS.get(self.device.type, _BUDGETS["cpu"])
-            for cells in buckets(tokens.lengths, budget=budget):
+        with torch.inference_mode(), self.precision():
+            for cells in buckets(tokens.lengths, budget=self.budget):
                 part = tokens.take(cells).to(self.device)
                 states, mask = self.network(part)
                 vectors.append(self.network.pool(states, mask, part).float())  # type: ignore[operator]
                 order.append(cells)
             return torch.cat(vectors)[torch.cat(order).argsort().to(self.device)]
+
+    @property
+    def budget(self) -> int:
+        """Places, padding among them, that are sent through the network together."""
+        return _BUDGETS.get(self.device.type, _BUDGETS["cpu"])
+
+    def precision(self) -> torch.autocast:
+        """Run what is inside in the model's `dtype`."""
+        reduced = self.dtype != torch.float32
+        return torch.autocast(
+            self.device.type, dtype=self.dtype if reduced else None, enabled=reduced
+        )
 
     def with_options(self, **options: Any) -> EncoderModel:
         """Return the model with other options of its tokenizer or network, the weights shared.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .cell_text_model import CellTextModel
 from .encoder_model import EncoderModel
 from .encoders.published import layouts, reader_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _SHORT = 12
@@ -64,25 +66,35 @@ def _load(
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
         parts = reader.read(folder)
-    with parts.weights.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return EncoderModel(
-        name=parts.title,
-        kind=parts.kind,
-        revision=sha256[:_SHORT],
-        sha256=sha256,
-        licence=parts.licence,
-        genes=parts.genes,
-        network=parts.network.eval().requires_grad_(requires_grad=False).to(device),
-        tokenizer=parts.tokenizer,
-        abilities=parts.abilities,
-        facts=parts.facts,
-        device=device,
-        dtype=dtype,
-    )
+    sha256 = _sha256([parts.weights, *parts.more_weights])
+    known: dict[str, Any] = {
+        "name": parts.title,
+        "kind": parts.kind,
+        "revision": sha256[:_SHORT],
+        "sha256": sha256,
+        "licence": parts.licence,
+        "genes": parts.genes,
+        "network": parts.network.eval().requires_grad_(requires_grad=False).to(device),
+        "tokenizer": parts.tokenizer,
+        "abilities": parts.abilities,
+        "facts": parts.facts,
+        "device": device,
+        "dtype": dtype,
+    }
+    return EncoderModel(**known) if parts.text is None else CellTextModel(**known, text=parts.text)
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    """Hash a file, or the hashes of several."""
+    found = []
+    for path in paths:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
 def _stamp(folder: Path) -> tuple[object, ...]:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    found = [(path.name, path.stat()) for path in files]
+    # Some lay their parts out in folders of their own.
+    files = sorted(path for path in (*folder.iterdir(), *folder.glob("*/*")) if path.is_file())
+    found = [(str(path), path.stat()) for path in files]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)

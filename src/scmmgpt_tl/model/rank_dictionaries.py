@@ -12,7 +12,7 @@ import numpy as np
 from .plain_pickle import read_dictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -70,7 +70,9 @@ def find(folder: Path, name: str) -> list[Path]:
     return found
 
 
-def read(folder: Path, *, n_tokens: int) -> Dictionaries:
+def read(
+    folder: Path, *, n_tokens: int, title: str = "Geneformer", added: Sequence[str] = ()
+) -> Dictionaries:
     """Read the dictionaries that go with a network.
 
     Parameters
@@ -79,6 +81,10 @@ def read(folder: Path, *, n_tokens: int) -> Dictionaries:
         Of the weights.
     n_tokens
         Size of the network's vocabulary: of several versions, that with as many tokens is taken.
+    title
+        Of the published model, for the messages.
+    added
+        Tokens that the network has behind those of the dictionary, where it does not name them.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def read(folder: Path, *, n_tokens: int) -> Dictionaries:
     ValueError
         If none has as many tokens, or a dictionary is damaged.
     """
-    path, tokens = _tokens(folder, n_tokens)
+    path, tokens = _tokens(folder, n_tokens, title=title, added=added)
     medians = _beside(path, folder, MEDIANS, needed=True)
     merged = _texts(_beside(path, folder, MERGED, needed=False))
     # A gene that counts as another has no column of its own.
@@ -112,22 +118,27 @@ def read(folder: Path, *, n_tokens: int) -> Dictionaries:
 
 def _places(folder: Path) -> Iterator[Path]:
     yield folder
-    # In the authors' repository folders of weights stand beside that of the code.
-    for code in (folder / "geneformer", folder.parent / "geneformer"):
+    # In the authors' repositories folders of weights stand beside that of the code.
+    beside = ("geneformer", "geneformer_001/geneformer")
+    for code in (folder / "geneformer", *(folder.parent / name for name in beside)):
         yield code
         yield code / "gene_dictionaries_30m"
 
 
-def _tokens(folder: Path, n_tokens: int) -> tuple[Path, dict[str, int]]:
+def _tokens(
+    folder: Path, n_tokens: int, *, title: str, added: Sequence[str]
+) -> tuple[Path, dict[str, int]]:
     sizes = {}
     for path in find(folder, TOKENS):
         # 3.0 in JSON that was made from numpy's numbers is a whole number, too.
         tokens = {name: int(i) for name, i in read_dictionary(path).items()}
+        new = [name for name in added if name not in tokens]
+        tokens |= {name: i for i, name in enumerate(new, start=len(tokens))}
         if len(tokens) == n_tokens and sorted(tokens.values()) == list(range(n_tokens)):
             return path, tokens
         sizes[str(path)] = len(tokens)
     if not sizes:
-        msg = f"{folder} looks like Geneformer, but lacks {TOKENS}*.pkl or .json."
+        msg = f"{folder} looks like {title}, but lacks {TOKENS}*.pkl or .json."
         raise FileNotFoundError(msg)
     msg = (
         f"{folder} has a vocabulary of {n_tokens} tokens; of the dictionaries none numbers as many "

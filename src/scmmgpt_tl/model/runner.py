@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .encoder_model import EncoderModel
-    from .scmmgpt import Model
+    from .genes import GeneTable
 
     # Of what the model says of a batch: `CellStates`, or the `CellVectors` of an encoder.
     Kernel: TypeAlias = Callable[[Any, csr_matrix], Mapping[str, torch.Tensor | NDArray[Any]]]
@@ -57,8 +56,31 @@ class RunReport:
     batch_size: int
 
 
+class Encoder(Protocol):
+    """What turns batches of counts into states."""
+
+    @property
+    def genes(self) -> GeneTable:
+        """Columns of the counts."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which precision."""
+
+    @property
+    def batch_sizes(self) -> Mapping[str, int]:
+        """Cells a batch by default, by device."""
+
+    def encode_cells(self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None) -> Any:
+        """Encode counts (cells, genes)."""
+
+
 def map_cells(
-    model: Model | EncoderModel,
+    model: Encoder,
     blocks: Iterable[csr_matrix],
     kernel: Kernel,
     *,
@@ -135,7 +157,7 @@ class _Batches:
 
     def __init__(
         self,
-        model: Model | EncoderModel,
+        model: Encoder,
         kernel: Kernel,
         batch_size: int | None,
         measured: NDArray[np.bool_] | None,
@@ -248,7 +270,7 @@ def _rebatch(blocks: Iterable[csr_matrix], size: int) -> Iterator[csr_matrix]:
         yield vstack(held, format="csr")
 
 
-def _batch_size(model: Model | EncoderModel) -> int:
+def _batch_size(model: Encoder) -> int:
     return model.batch_sizes.get(model.device.type, model.batch_sizes["cpu"])
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 READERS: Final = {
     "scgpt": "scmmgpt_tl.model.encoders.scgpt.reader",
     "geneformer": "scmmgpt_tl.model.encoders.geneformer.reader",
+    "langcell": "scmmgpt_tl.model.encoders.langcell.reader",
 }
 """Module that reads the published folder of an encoder, by the encoder's kind."""
 
