@@ -176,11 +176,17 @@ def _tell_encoder(model: EncoderModel) -> int:
         ("parameters", f"{n_weights:,}"),
         *model.facts.items(),
         ("can do", "; ".join(model.abilities)),
-        ("cannot do", "annotate, describe, search, generate: it has no text side"),
+        ("cannot do", _limits(model)),
         ("embeddings", f"obsm[{model.key!r}]"),
     ]
     say(table(rows))
     return FITS
+
+
+def _limits(model: EncoderModel) -> str:
+    if hasattr(model, "zero_shot"):
+        return "describe, search, generate: it compares cells with texts and does no more"
+    return "annotate, describe, search, generate: it has no text side"
 
 
 def _with_ids(model: EncoderModel) -> int:

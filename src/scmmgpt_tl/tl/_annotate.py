@@ -16,10 +16,9 @@ from scmmgpt_tl._results import Results, column_names
 from ._arguments import as_given, check_arguments
 from ._decide import Rule, decide, read_level
 from ._groups import read_groups
-from ._kernels import probabilities
+from ._judge import own_judge, published_judge
 from ._labels import UNKNOWN, resolve_labels
-from ._scoring import scoring
-from ._session import open_session
+from ._session import is_published, load_judging, open_session
 from ._verdict import Verdict, judge_cells, judge_groups, spread
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from mudata import MuData
     from numpy.typing import NDArray
 
-    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
 
     from ._labels import LabelSet
@@ -46,7 +45,7 @@ def annotate(
     level: str | Sequence[str] | None = None,
     threshold: float | None = None,
     tissue: str | Sequence[str] | None = None,
-    model: Model | str | Path | None = None,
+    model: Model | EncoderModel | str | Path | None = None,
     key_added: str = "scmm_cell_type",
     layer: str | None = None,
     counts: Counts = "auto",
@@ -62,6 +61,10 @@ def annotate(
     above or below it in the ontology, in the data the model was calibrated on. A cell whose score
     is below the threshold is `"unknown"`; two cells in one droplet, and droplets without a cell,
     have low scores.
+
+    A published model that compares cells with texts, such as LangCell, takes the place of ours by
+    `model`: labels are then written and scored as it was published, by words alone. Its scores are
+    shares, not calibrated, so that no threshold is set by default, and it needs `labels`.
 
     Parameters
     ----------
@@ -139,24 +142,29 @@ def annotate(
     """
     keys = AnnotationKeys(key_added)
     check_arguments(labels, tissue=tissue, threshold=threshold)
+    loaded = load_judging(model)
     session = open_session(
         adata,
-        model=model,
+        model=loaded,
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
         mod=mod,
         copy=copy,
+        text=False,
     )
-    cl, calibration = ontology.load(), session.model.calibration
-    asked = resolve_labels(labels, own=session.model.labels, tissue=tissue, ontology=cl)
+    cl = ontology.load()
+    asked = resolve_labels(labels, own=getattr(loaded, "labels", None), tissue=tissue, ontology=cl)
+    if is_published(loaded):
+        judge = published_judge(loaded, asked, cl)
+    else:
+        judge = own_judge(session, asked, cl)
+    calibration = judge.calibration
     groups = None if groupby is None else read_groups(session.adata.obs, groupby)
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
-    how = scoring(asked, session.model, ontology=cl, measured=session.measured)
-    kernel = probabilities(session.model, how, measured=session.measured)
-    found = session.run(kernel, batch_size=batch_size, desc="annotate")
+    found = session.run(judge.kernel, batch_size=batch_size, desc="annotate", reader=judge.reader)
     cells = judge_cells(
         decide(found["p"], asked, rule),
         found["n_genes"],

@@ -66,7 +66,7 @@ class LabelSet:
 def resolve_labels(
     labels: Sequence[str] | Mapping[str, str] | None,
     *,
-    own: LabelTable,
+    own: LabelTable | None,
     tissue: str | Sequence[str] | None,
     ontology: CellOntology,
 ) -> LabelSet:
@@ -77,7 +77,7 @@ def resolve_labels(
     labels
         Names or Cell Ontology ids, or names with descriptions; `None` for the model's own.
     own
-        The model's own labels.
+        The model's own labels, `None` for a model without.
     tissue
         Tissues to restrict the model's own labels to; labels of the user are taken as they are.
     ontology
@@ -95,6 +95,9 @@ def resolve_labels(
         There are fewer than two labels, one is empty or repeated, or no label fits `tissue`.
     """
     if labels is None:
+        if own is None:
+            msg = "This model has no labels of its own. Name those to choose among in `labels`."
+            raise ValueError(msg)
         return _own_labels(own, tissue=tissue)
     _check(labels)
     if isinstance(labels, Mapping):

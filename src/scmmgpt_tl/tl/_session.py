@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from scanpy import logging as logg
 
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl._input import Prepared
     from scmmgpt_tl.model import EncoderModel, Model
+    from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
 
-__all__ = ["Session", "load", "load_any", "model_params", "open_session"]
+__all__ = [
+    "Session",
+    "is_published",
+    "load",
+    "load_any",
+    "load_judging",
+    "model_params",
+    "open_session",
+]
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Session:
         *,
         batch_size: int | None,
         desc: str,
+        reader: Any = None,
     ) -> dict[str, NDArray[Any]]:
         """Send every cell through the model.
 
@@ -89,6 +99,8 @@ class Session:
             Cells per pass.
         desc
             Title of the progress bar.
+        reader
+            What encodes batches; by default the model.
 
         Returns
         -------
@@ -97,7 +109,7 @@ class Session:
         from scmmgpt_tl.model.runner import map_cells
 
         outputs, report = map_cells(
-            self.loaded,
+            self.loaded if reader is None else reader,
             self.blocks(),
             kernel,
             n_obs=self.n_obs,
@@ -233,8 +245,39 @@ def load_any(model: Model | EncoderModel | str | Path | None) -> Model | Encoder
             return model
 
 
-def _with_text(model: Model | EncoderModel) -> Model:
+def load_judging(
+    model: Model | EncoderModel | str | Path | None,
+) -> Model | EncoderModel:
+    """Load the model that the user asked for, for a tool that scores labels.
+
+    Parameters
+    ----------
+    model
+        Name or path of a model, a model, or `None` for the default one.
+
+    Raises
+    ------
+    ValueError
+        If it is an encoder without text side.
+    """
+    loaded = load_any(model)
+    return loaded if is_published(loaded) else _with_text(loaded)
+
+
+def is_published(model: Model | EncoderModel) -> TypeGuard[CellTextModel]:
+    """Tell whether a model compares cells with texts by a published rule of its own."""
     # By a word of its own: importing the class would bring torch along.
+    return hasattr(model, "zero_shot")
+
+
+def _with_text(model: Model | EncoderModel) -> Model:
+    if is_published(model):
+        msg = (
+            f"{model.name} compares cells with texts: it embeds cells (`scmm.tl.embed`) and scores "
+            "labels (`scmm.tl.annotate`), and does nothing else. Leave `model` out, or name one "
+            "that can, such as 'default'."
+        )
+        raise ValueError(msg)
     if not hasattr(model, "embed_text"):
         msg = (
             f"{model.name} has no text side: it is a published cell encoder, which embeds cells "
