@@ -58,7 +58,7 @@ def load_model(
     ----------
     name
         `"default"` for the model that ships with the package, the path of a bundle folder or of a
-        published encoder (scGPT, Geneformer) as its authors laid it out, or the id of a bundle on
+        published encoder (scGPT, Geneformer, LangCell) as its authors laid it out, or the id of a bundle on
         the Hugging Face hub.
     revision
         Commit, tag or branch of a hub bundle.
