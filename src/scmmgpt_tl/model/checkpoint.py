@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +23,7 @@ _NESTED = ("state_dict", "model_state_dict")
 _WRAPPERS = ("module.", "_forward_module.")
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path, *, beginning: tuple[str, ...] = ()) -> dict[str, torch.Tensor]:
     """Read the tensors of a `.safetensors` file, or of one that `torch.save` wrote.
 
     Nothing in the file is run: of a pickle torch reads tensors, numbers and texts, and refuses
@@ -31,6 +33,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     ----------
     path
         The file.
+    beginning
+        How the names of the tensors begin that are wanted, of a file that holds far more; the rest
+        is not read from the disk. By default all are.
 
     Returns
     -------
@@ -41,18 +46,23 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     ValueError
         If the file is damaged, or holds anything else.
     """
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if path.suffix == ".safetensors":
+        found = _read_safetensors(path)
+    else:
+        found = _read_torch(path, mapped=bool(beginning))
     for key in _NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not isinstance(found, Mapping) or not found:
         msg = f"{path} holds no state dict, but {type(found).__name__}. Save `model.state_dict()`."
         raise ValueError(msg)
+    found = {_unwrapped(str(key)): value for key, value in found.items()}
+    found = {key: value for key, value in found.items() if key.startswith(beginning or "")}
     strange = [key for key, value in found.items() if not isinstance(value, torch.Tensor)]
     if strange:
         msg = f"{path} holds things that are no tensors: {', '.join(map(repr, strange[:5]))}."
         raise ValueError(msg)
-    return {_unwrapped(key): _float(value) for key, value in found.items()}
+    return {key: _float(value) for key, value in found.items()}
 
 
 def rename(
@@ -102,9 +112,13 @@ def _read_safetensors(path: Path) -> object:
         raise ValueError(msg) from error
 
 
-def _read_torch(path: Path) -> object:
+def _read_torch(path: Path, *, mapped: bool) -> object:
+    # Files of the old format, which is no zip, cannot be mapped into memory.
+    mapped = mapped and is_zipfile(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # Lightning keeps a script's arguments in a `Namespace`, which holds values and does nothing.
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:
         # A damaged pickle can raise anything.
         reason = str(error).strip().splitlines()

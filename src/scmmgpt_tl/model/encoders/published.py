@@ -14,6 +14,8 @@ READERS: Final = {
     "scgpt": "scmmgpt_tl.model.encoders.scgpt.reader",
     "geneformer": "scmmgpt_tl.model.encoders.geneformer.reader",
     "langcell": "scmmgpt_tl.model.encoders.langcell.reader",
+    # Made of an encoder and a bridge, so that it lies above the encoders.
+    "scmmgpt": "scmmgpt_tl.model.official.reader",
 }
 """Module that reads the published folder of an encoder, by the encoder's kind."""
 

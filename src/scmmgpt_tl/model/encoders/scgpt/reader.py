@@ -88,15 +88,10 @@ def read(folder: Path) -> EncoderParts:
     refuse_incomplete(
         folder, "scGPT", {_ARGS: (_ARGS,), _VOCAB: (_VOCAB,), "the weights": _WEIGHTS}
     )
-    args, vocabulary = _read_args(folder / _ARGS), _read_vocabulary(folder / _VOCAB)
+    args, vocabulary = _read_args(folder / _ARGS), read_vocabulary(folder / _VOCAB)
     weights = first_file(folder, _WEIGHTS)
-    state = read_state(weights)
-    if not _has_product_decoder(state):
-        state = {key: part for key, part in state.items() if not key.startswith("mvc_decoder.")}
-    config = _config(args, vocabulary, state, source=str(weights))
-    network = ScGPTNetwork(config)
-    load_strict(network, rename(state, _RULES, dropped=_DROPPED), source=str(weights))
-    symbols = [name for name in vocabulary if not _SPECIAL.fullmatch(name)]
+    network = build_network(args, vocabulary, read_state(weights), source=str(weights))
+    config, symbols = network.config, symbols_of(vocabulary)
     tokenizer = ScGPTTokenizer(
         token_ids=np.array([vocabulary[name] for name in symbols], dtype=np.int64),
         cls=vocabulary[_CLS],
@@ -115,6 +110,43 @@ def read(folder: Path) -> EncoderParts:
         abilities=_abilities(config),
         facts=_facts(config, tokenizer),
     )
+
+
+def build_network(
+    args: Mapping[str, Any],
+    vocabulary: Mapping[str, int],
+    state: Mapping[str, torch.Tensor],
+    *,
+    source: str,
+) -> ScGPTNetwork:
+    """Build the network that a published state dict is of, and fill it.
+
+    Parameters
+    ----------
+    args
+        What `args.json` says.
+    vocabulary
+        What `vocab.json` says.
+    state
+        Tensors by their published names.
+    source
+        Where they come from, for the messages.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit together.
+    """
+    if not _has_product_decoder(state):
+        state = {key: part for key, part in state.items() if not key.startswith("mvc_decoder.")}
+    network = ScGPTNetwork(_config(args, vocabulary, state, source=source))
+    load_strict(network, rename(state, _RULES, dropped=_DROPPED), source=source)
+    return network
+
+
+def symbols_of(vocabulary: Mapping[str, int]) -> list[str]:
+    """Return the tokens that are genes."""
+    return [name for name in vocabulary if not _SPECIAL.fullmatch(name)]
 
 
 def _read_args(path: Path) -> dict[str, Any]:
@@ -136,7 +168,14 @@ def _read_args(path: Path) -> dict[str, Any]:
     return args
 
 
-def _read_vocabulary(path: Path) -> dict[str, int]:
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Read `vocab.json`.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, its numbers have gaps, or it lacks the cell's own token.
+    """
     vocabulary = read_json(path)
     ids = list(vocabulary.values())
     if not all(isinstance(i, int) for i in ids) or sorted(ids) != list(range(len(ids))):
