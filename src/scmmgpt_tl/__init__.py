@@ -58,7 +58,7 @@ def load_model(
     ----------
     name
         `"default"` for the model that ships with the package, the path of a bundle folder or of a
-        published encoder (scGPT, Geneformer, LangCell) as its authors laid it out, or the id of a bundle on
+        published encoder (scGPT, Geneformer, LangCell and others) as its authors laid it out, or the id of a bundle on
         the Hugging Face hub.
     revision
         Commit, tag or branch of a hub bundle.
@@ -71,7 +71,8 @@ def load_model(
     Returns
     -------
     The model, in evaluation mode; a published encoder is an
-    :class:`~scmmgpt_tl.model.EncoderModel`, which embeds cells and has no text side.
+    :class:`~scmmgpt_tl.model.EncoderModel`, which embeds cells; one that was trained with texts
+    also scores labels.
 
     Raises
     ------

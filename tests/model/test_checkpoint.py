@@ -61,3 +61,16 @@ def test_damaged_files_are_refused(tmp_path, name):
 def test_rename_refuses_two_of_a_name():
     with pytest.raises(ValueError, match="Two tensors of the checkpoint mean 'n', the second is"):
         rename({"n": STATE["n"], "m": STATE["n"]}, [("^m$", "n")])
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_only_what_is_wanted_is_read(tmp_path, zipped):
+    path = tmp_path / "last.ckpt"
+    state = {"module.a.w": torch.ones(2), "b.w": torch.ones(3), "c": "no tensor"}
+    whole = {"state_dict": state, "hyper_parameters": Namespace(lr=0.1)}
+    torch.save(whole, path, _use_new_zipfile_serialization=zipped)
+    assert {key: len(part) for key, part in read_state(path, beginning=("a.",)).items()} == {
+        "a.w": 2
+    }
+    with pytest.raises(ValueError, match="things that are no tensors: 'c'"):
+        read_state(path, beginning=("a.", "c"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import is_zipfile
 
 import torch
@@ -49,7 +49,7 @@ def read_state(path: Path, *, beginning: tuple[str, ...] = ()) -> dict[str, torc
     if path.suffix == ".safetensors":
         found = _read_safetensors(path)
     else:
-        found = _read_torch(path, mapped=bool(beginning))
+        found = _read_torch(path, part=bool(beginning))
     for key in _NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
@@ -112,12 +112,13 @@ def _read_safetensors(path: Path) -> object:
         raise ValueError(msg) from error
 
 
-def _read_torch(path: Path, *, mapped: bool) -> object:
+def _read_torch(path: Path, *, part: bool) -> object:
     # Files of the old format, which is no zip, cannot be mapped into memory.
-    mapped = mapped and is_zipfile(path)
+    mapped = part and is_zipfile(path)
+    # Lightning keeps a script's arguments in a `Namespace`, which holds values and does nothing.
+    beside: list[Any] = [Namespace] if part else []
     try:
-        # Lightning keeps a script's arguments in a `Namespace`, which holds values and does nothing.
-        with torch.serialization.safe_globals([Namespace]):
+        with torch.serialization.safe_globals(beside):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:
         # A damaged pickle can raise anything.

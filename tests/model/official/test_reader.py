@@ -1,0 +1,188 @@
+"""Checkpoints that are almost right, that mean harm, and what tools make of a good one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+import scmmgpt_tl as scmm
+from scmmgpt_tl.cli import main
+from scmmgpt_tl.model.load import load_model
+
+
+@pytest.mark.parametrize(("stage", "width"), [(1, 8), (2, 128)])
+def test_what_a_folder_is(make_folder, stage, width):
+    model = load_model(make_folder(stage), device="cpu")
+    assert model.name == f"scMMGPT of its authors, stage {stage}"
+    assert (model.kind, model.key, len(model.genes)) == ("scmmgpt", "X_scmmgpt", 300)
+    assert model.facts["bridge"] == "3 queries, 4 layers, width 128"
+    assert "no licence" in model.licence
+    assert model.encode_cells(csr_matrix((2, 300), dtype=np.float32)).cell.shape == (2, width)
+    assert not any(part.requires_grad for part in model.network.parameters())
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_forward_module."])
+def test_names_of_wrapped_networks(make_folder, wrapper):
+    def wrapped(state):
+        return {wrapper + key: part for key, part in state.items()}
+
+    assert load_model(make_folder(1, wrapped), device="cpu").kind == "scmmgpt"
+
+
+def test_attention_without_flash(make_folder):
+    def renamed(state):
+        return {key.replace("self_attn.Wqkv.", "self_attn.in_proj_"): v for key, v in state.items()}
+
+    assert load_model(make_folder(1, renamed), device="cpu").kind == "scmmgpt"
+
+
+def test_a_checkpoint_beside_the_scgpt_it_began_from(make_folder, scgpt_folder):
+    folder = make_folder()
+    for name in ("args.json", "best_model.pt"):
+        shutil.copy(scgpt_folder / name, folder / name)
+    assert load_model(folder, device="cpu").kind == "scmmgpt"
+    (folder / "last.ckpt").unlink()
+    assert load_model(folder, device="cpu").kind == "scgpt"
+
+
+def test_two_checkpoints_are_one_too_many(make_folder):
+    folder = make_folder()
+    shutil.copy(folder / "last.ckpt", folder / "first.ckpt")
+    with pytest.raises(ValueError, match=r"must hold one checkpoint .*first\.ckpt, last\.ckpt"):
+        load_model(folder, device="cpu")
+
+
+def test_vocabulary_of_genes_is_needed(make_folder):
+    folder = make_folder()
+    (folder / "vocab.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"looks like scMMGPT .*lacks vocab\.json"):
+        load_model(folder, device="cpu")
+
+
+def test_vocabulary_of_words_is_needed_for_texts(make_folder):
+    folder = make_folder()
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="no vocabulary of words"):
+        load_model(folder, device="cpu").embed_text(["T cell"])
+
+
+def test_a_text_in_which_nothing_can_be_read(make_folder):
+    with pytest.raises(ValueError, match="Nothing can be read in the text ' '"):
+        load_model(make_folder(), device="cpu").embed_text(["cell", " "])
+
+
+ROOT = "blip2qformer."
+LAYER = f"{ROOT}Qformer.bert.encoder.layer.2."
+
+
+def without(name):
+    return lambda state: {key: part for key, part in state.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (without(f"{LAYER}crossattention.self.key.weight"), r"layers\.2\.reading\.keys\.weight"),
+        (without(f"{LAYER}attention.self.value.bias"), r"lacks layers\.2\.value\.bias"),
+        (without(f"{LAYER}output_query.dense.bias"), r"layers\.2\.queries\.contract\.bias"),
+        (without(f"{ROOT}cell_proj.weight"), "lacks cell_proj.weight"),
+        (without(f"{ROOT}gtm_head.bias"), r"missing: match_head\.bias"),
+        (without(f"{ROOT}ln_gene.bias"), r"missing: cell_norm\.bias"),
+        (without(f"{ROOT}query_tokens"), "lacks query_tokens"),
+        (
+            without(f"{ROOT}cell_encoder.model.transformer_encoder.layers.1.self_attn.Wqkv.weight"),
+            r"missing: transformer\.layers\.1\.qkv\.weight",
+        ),
+        (
+            lambda s: {k: v for k, v in s.items() if "cross" not in k},
+            "no layer of it has cross-attention",
+        ),
+        (
+            lambda s: s | {f"{LAYER}output.dense.weight": torch.zeros(128, 41)},
+            r"contract\.weight \(128, 41\) instead of \(128, 40\)",
+        ),
+    ],
+)
+def test_tampered_weights_are_refused(make_folder, change, match):
+    with pytest.raises(ValueError, match=match):
+        load_model(make_folder(1, change), device="cpu")
+
+
+def test_heads_must_be_a_number(make_folder):
+    folder = make_folder()
+    (folder / "args.json").write_text(json.dumps({"nheads": "8"}))
+    with pytest.raises(ValueError, match="must give nheads as a positive whole number"):
+        load_model(folder, device="cpu")
+
+
+class Harm:
+    """Unpickled by someone careless, it leaves a file behind."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("slot", ["hyper_parameters", "optimizer_states", "callbacks", "loops"])
+def test_code_beside_the_weights_never_runs(make_folder, tmp_path, slot):
+    trace = tmp_path / "trace"
+    with pytest.raises(ValueError, match="cannot be read as tensors alone"):
+        load_model(make_folder(1, None, **{slot: Harm(trace)}), device="cpu")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "vocab.json", "args.json", "vocab.txt"])
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_code_in_a_file_never_runs(make_folder, tmp_path, name, how):
+    folder, trace = make_folder(), tmp_path / "trace"
+    content = {"blip2qformer.query_tokens": Harm(trace)}
+    if how == "torch":
+        torch.save(content, folder / name)
+    else:
+        (folder / name).write_bytes(pickle.dumps(content))
+    with pytest.raises((ValueError, FileNotFoundError)):
+        load_model(folder, device="cpu")
+    assert not trace.exists()
+
+
+def test_tools(counts_adata, make_folder):
+    model = scmm.load_model(make_folder(), device="cpu")
+    rows = csr_matrix(counts_adata[:, list(model.genes.symbols)].X)
+    scmm.tl.embed(counts_adata, model=model)
+    np.testing.assert_allclose(
+        counts_adata.obsm["X_scmmgpt"], model.encode_cells(rows).cell, rtol=0, atol=1e-5
+    )
+    labels = {"T cell": "a large lymphocyte.", "B cell": "a monocyte of blood."}
+    scmm.tl.annotate(counts_adata, labels, model=model)
+    texts = [f"This cell belongs to {name}: {text}" for name, text in labels.items()]
+    scores = model.zero_shot(rows, texts)
+    weight = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected = weight / weight.sum(axis=1, keepdims=True)
+    found = counts_adata.obsm["scmm_cell_type_scores"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    best = [list(labels)[i] for i in scores.argmax(axis=1)]
+    assert counts_adata.obs["scmm_cell_type"].tolist() == best
+
+
+def test_stage_2_has_no_text_side(counts_adata, make_folder):
+    model = scmm.load_model(make_folder(2), device="cpu")
+    scmm.tl.embed(counts_adata, model=model)
+    assert counts_adata.obsm["X_scmmgpt"].shape == (60, 128)
+    with pytest.raises(ValueError, match="stage 2 has no text side"):
+        scmm.tl.annotate(counts_adata, ["T cell", "B cell"], model=model)
+
+
+def test_info(make_folder, capsys):
+    assert main(["info", str(make_folder(2))]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for part in ("kind scmmgpt", "width 20; its own weights are not read", "no licence"):
+        assert part in out
