@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from scmmgpt_tl.model.bert import Bert, bert_state, join_attention, read_sizes
+from scmmgpt_tl.model.bert import Bert, bert_state, read_sizes
+from scmmgpt_tl.model.checkpoint import join_attention
 from scmmgpt_tl.model.state import load_strict
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import nn
 
-from .checkpoint import rename
+from .checkpoint import join_attention, rename
 from .folder import read_json
 from .transformer import Activation, Transformer
 
@@ -46,7 +45,6 @@ _DROPPED: Final = (
     r"cls\.",
     r"classifier\.",
 )
-_PART = re.compile(r"(.+)\.(query|key|value)\.(weight|bias)")
 
 
 @dataclass(frozen=True)
@@ -173,33 +171,6 @@ def bert_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         If queries, keys and values of a layer are not all there.
     """
     return join_attention(rename(state, _RULES, dropped=_DROPPED))
-
-
-def join_attention(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Join queries, keys and values, which the network computes in one product.
-
-    Raises
-    ------
-    ValueError
-        If one of the three is missing.
-
-    Examples
-    --------
-    >>> parts = {f"0.{name}.bias": torch.zeros(2) for name in ("query", "key", "value")}
-    >>> join_attention(parts)["0.qkv.bias"].shape
-    torch.Size([6])
-    """
-    joined = {key: part for key, part in state.items() if not _PART.fullmatch(key)}
-    for key in state:
-        if not (found := _PART.fullmatch(key)):
-            continue
-        layer, _, kind = found.groups()
-        names = [f"{layer}.{part}.{kind}" for part in ("query", "key", "value")]
-        if absent := [name for name in names if name not in state]:
-            msg = f"The checkpoint has {key}, but lacks {', '.join(absent)}."
-            raise ValueError(msg)
-        joined[f"{layer}.qkv.{kind}"] = torch.cat([state[name] for name in names])
-    return joined
 
 
 def _is_size(value: Any) -> bool:

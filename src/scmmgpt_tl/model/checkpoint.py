@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Where training scripts put the weights beside an optimiser's state.
 _NESTED = ("state_dict", "model_state_dict")
 _WRAPPERS = ("module.", "_forward_module.")
+_PART = re.compile(r"(.+)\.(query|key|value)\.(weight|bias)")
 
 
 def read_state(path: Path, *, beginning: tuple[str, ...] = ()) -> dict[str, torch.Tensor]:
@@ -49,18 +50,74 @@ def read_state(path: Path, *, beginning: tuple[str, ...] = ()) -> dict[str, torc
     if path.suffix == ".safetensors":
         found = _read_safetensors(path)
     else:
-        found = _read_torch(path, part=bool(beginning))
+        # Lightning keeps a script's arguments in a `Namespace`, which holds values and does nothing.
+        found = read_plain(path, beside=[Namespace] if beginning else ())
+    return state_of(found, source=str(path), beginning=beginning)
+
+
+def read_plain(path: Path, *, beside: Sequence[type] = ()) -> Any:
+    """Read what `torch.save` wrote, if it is tensors, numbers and texts in lists and dictionaries.
+
+    Nothing in the file is run. Tensors stay on disk until they are used, where the file allows.
+
+    Parameters
+    ----------
+    path
+        The file.
+    beside
+        What else may be in it: classes that hold values and do nothing.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or holds anything else.
+    """
+    try:
+        with torch.serialization.safe_globals(list(beside)):
+            # Files of the old format, which is no zip, cannot be mapped into memory.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except Exception as error:
+        # A damaged pickle can raise anything.
+        reason = str(error).strip().splitlines()
+        msg = (
+            f"{path} cannot be read as tensors alone ({reason[0] if reason else error!r}). Files "
+            "that would run code are refused; save the `state_dict()` by itself, or as safetensors."
+        )
+        raise ValueError(msg) from error
+
+
+def state_of(
+    found: object, *, source: str, beginning: tuple[str, ...] = ()
+) -> dict[str, torch.Tensor]:
+    """Return the state dict in what was read: the tensors by name, floating ones in float32.
+
+    Parameters
+    ----------
+    found
+        A state dict, or a dictionary that holds one beside the state of an optimiser.
+    source
+        Where it comes from, for the message.
+    beginning
+        Beginnings of the names that are wanted; by default all.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or anything else is in it.
+    """
     for key in _NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not isinstance(found, Mapping) or not found:
-        msg = f"{path} holds no state dict, but {type(found).__name__}. Save `model.state_dict()`."
+        msg = (
+            f"{source} holds no state dict, but {type(found).__name__}. Save `model.state_dict()`."
+        )
         raise ValueError(msg)
     found = {_unwrapped(str(key)): value for key, value in found.items()}
     found = {key: value for key, value in found.items() if key.startswith(beginning or "")}
     strange = [key for key, value in found.items() if not isinstance(value, torch.Tensor)]
     if strange:
-        msg = f"{path} holds things that are no tensors: {', '.join(map(repr, strange[:5]))}."
+        msg = f"{source} holds things that are no tensors: {', '.join(map(repr, strange[:5]))}."
         raise ValueError(msg)
     return {key: _float(value) for key, value in found.items()}
 
@@ -104,29 +161,38 @@ def rename(
     return renamed
 
 
+def join_attention(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Join `query`, `key` and `value`, which our networks compute in one product, as `qkv`.
+
+    Raises
+    ------
+    ValueError
+        If one of the three is not there.
+
+    Examples
+    --------
+    >>> parts = {f"0.{name}.bias": torch.ones(2) for name in ("query", "key", "value")}
+    >>> join_attention(parts)["0.qkv.bias"].shape
+    torch.Size([6])
+    """
+    joined = {key: part for key, part in state.items() if not _PART.fullmatch(key)}
+    for key in state:
+        if not (found := _PART.fullmatch(key)):
+            continue
+        layer, _, kind = found.groups()
+        names = [f"{layer}.{part}.{kind}" for part in ("query", "key", "value")]
+        if absent := [name for name in names if name not in state]:
+            msg = f"The checkpoint has {key}, but lacks {', '.join(absent)}."
+            raise ValueError(msg)
+        joined[f"{layer}.qkv.{kind}"] = torch.cat([state[name] for name in names])
+    return joined
+
+
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except (SafetensorError, ValueError) as error:
         msg = f"{path} cannot be read as safetensors ({error}). Get the file again."
-        raise ValueError(msg) from error
-
-
-def _read_torch(path: Path, *, part: bool) -> object:
-    # Files of the old format, which is no zip, cannot be mapped into memory.
-    mapped = part and is_zipfile(path)
-    # Lightning keeps a script's arguments in a `Namespace`, which holds values and does nothing.
-    beside: list[Any] = [Namespace] if part else []
-    try:
-        with torch.serialization.safe_globals(beside):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:
-        # A damaged pickle can raise anything.
-        reason = str(error).strip().splitlines()
-        msg = (
-            f"{path} cannot be read as tensors alone ({reason[0] if reason else error!r}). Files "
-            "that would run code are refused; save the `state_dict()` by itself, or as safetensors."
-        )
         raise ValueError(msg) from error
 
 

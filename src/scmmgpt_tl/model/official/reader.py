@@ -8,9 +8,9 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from scmmgpt_tl.model.bert import BertSizes, join_attention
+from scmmgpt_tl.model.bert import BertSizes
 from scmmgpt_tl.model.cell_text_model import TextSide
-from scmmgpt_tl.model.checkpoint import read_state, rename
+from scmmgpt_tl.model.checkpoint import join_attention, read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.encoders.scgpt.reader import build_network, read_vocabulary, symbols_of
 from scmmgpt_tl.model.encoders.scgpt.tokenizer import ScGPTTokenizer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scmmgpt_tl.model import rank_dictionaries
-from scmmgpt_tl.model.bert import bert_state, join_attention, read_sizes
+from scmmgpt_tl.model.bert import bert_state, read_sizes
 from scmmgpt_tl.model.cell_text_model import TextSide
-from scmmgpt_tl.model.checkpoint import read_state, rename
+from scmmgpt_tl.model.checkpoint import join_attention, read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, read_json, refuse_incomplete
 from scmmgpt_tl.model.gene_names import table_of_ids
