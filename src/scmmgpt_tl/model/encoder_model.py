@@ -72,6 +72,8 @@ class EncoderParts:
         How it reads texts, where it does.
     more_weights
         Files of further weights.
+    restriction
+        What the licence forbids, if that is to be said aloud whenever the folder is read.
     """
 
     kind: str
@@ -85,6 +87,7 @@ class EncoderParts:
     facts: Mapping[str, str] = field(default_factory=dict)
     text: TextSide | None = field(default=None, repr=False)
     more_weights: tuple[Path, ...] = ()
+    restriction: str = ""
 
 
 class CellVectors(NamedTuple):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scmmgpt_tl._warnings import warn
+
 from .cell_text_model import CellTextModel
 from .encoder_model import EncoderModel
 from .encoders.published import layouts, reader_of
@@ -66,6 +68,8 @@ def _load(
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
         parts = reader.read(folder)
+    if parts.restriction:
+        warn(f"{parts.title}: {parts.restriction}")
     sha256 = _sha256([parts.weights, *parts.more_weights])
     known: dict[str, Any] = {
         "name": parts.title,

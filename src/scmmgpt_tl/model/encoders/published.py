@@ -16,6 +16,7 @@ READERS: Final = {
     "langcell": "scmmgpt_tl.model.encoders.langcell.reader",
     # Made of an encoder and a bridge, so that it lies above the encoders.
     "scmmgpt": "scmmgpt_tl.model.official.reader",
+    "scfoundation": "scmmgpt_tl.model.encoders.scfoundation.reader",
 }
 """Module that reads the published folder of an encoder, by the encoder's kind."""
 
