@@ -17,6 +17,7 @@ READERS: Final = {
     # Made of an encoder and a bridge, so that it lies above the encoders.
     "scmmgpt": "scmmgpt_tl.model.official.reader",
     "scfoundation": "scmmgpt_tl.model.encoders.scfoundation.reader",
+    "scbert": "scmmgpt_tl.model.encoders.scbert.reader",
 }
 """Module that reads the published folder of an encoder, by the encoder's kind."""
 

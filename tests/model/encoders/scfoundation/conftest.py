@@ -10,8 +10,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.genes import GeneTable
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -52,7 +50,7 @@ CONFIG = {
 class Reference(nn.Module):
     """The published equations, one cell at a time, by the layers that torch itself has."""
 
-    def __init__(self) -> None:
+    def __init__(self, layer: type) -> None:
         super().__init__()
         linear = nn.Linear
         self.token_emb = nn.ModuleDict(
@@ -73,7 +71,9 @@ class Reference(nn.Module):
             {"transformer_encoder": nn.ModuleList(layers), "norm": nn.LayerNorm(WIDTH)}
         )
         self.decoder_embed = linear(WIDTH, NARROW)
-        self.layers = nn.ModuleList(_DecoderLayer() for _ in range(DECODER_DEPTH))
+        self.layers = nn.ModuleList(
+            layer(NARROW, DECODER_HEADS, HEAD, DIRECTIONS, bias=True) for _ in range(DECODER_DEPTH)
+        )
         self.decoder_norm = nn.LayerNorm(NARROW)
         self.norm = nn.LayerNorm(NARROW)
         self.to_final = linear(NARROW, 1)
@@ -84,8 +84,7 @@ class Reference(nn.Module):
         for key, value in self.state_dict().items():
             new = key.replace("decoder_norm.", "decoder.norm.")
             if key.startswith("layers."):
-                _, layer, part, *rest = key.split(".")
-                new = ".".join(["decoder.performer.net.layers", layer, PLACES[part], *rest])
+                new = f"decoder.{self.layers[0].published(key)}"
             found[f"model.{new}"] = value.clone()
         found["model.decoder.performer.calls_since_last_redraw"] = torch.tensor(3)
         return found
@@ -121,64 +120,16 @@ class Reference(nn.Module):
         return self.norm(self.decoder_norm(hidden))[:N_GENES]
 
 
-class _DecoderLayer(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        inner = DECODER_HEADS * HEAD
-        self.norm1, self.norm2 = nn.LayerNorm(NARROW), nn.LayerNorm(NARROW)
-        self.q, self.k, self.v = (nn.Linear(NARROW, inner) for _ in range(3))
-        self.o = nn.Linear(inner, NARROW)
-        self.w1, self.w2 = nn.Linear(NARROW, 4 * NARROW), nn.Linear(4 * NARROW, NARROW)
-        self.register_buffer("directions", torch.randn(DIRECTIONS, HEAD))
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        x = self.norm1(hidden)
-        query, key, value = (part(x).split(HEAD, dim=1) for part in (self.q, self.k, self.v))
-        largest = max((part / HEAD**0.25 @ self.directions.T).max() for part in key)
-        heads = []
-        for q, k, v in zip(query, key, value, strict=True):
-            q, k = q / HEAD**0.25, k / HEAD**0.25
-            along_q, along_k = q @ self.directions.T, k @ self.directions.T
-            fq = (along_q - q.pow(2).sum(1, True) / 2 - along_q.max(1, True).values).exp() + 1e-4
-            fk = (along_k - k.pow(2).sum(1, True) / 2 - largest).exp() + 1e-4
-            kernel = fq @ fk.T
-            heads.append(kernel @ v / kernel.sum(1, keepdim=True))
-        hidden = hidden + self.o(torch.cat(heads, dim=1))
-        return hidden + self.w2(F.gelu(self.w1(self.norm2(hidden))))
-
-
-PLACES = {
-    "norm1": "0.norm",
-    "q": "0.fn.to_q",
-    "k": "0.fn.to_k",
-    "v": "0.fn.to_v",
-    "o": "0.fn.to_out",
-    "directions": "0.fn.fast_attention.projection_matrix",
-    "norm2": "1.norm",
-    "w1": "1.fn.fn.w1",
-    "w2": "1.fn.fn.w2",
-}
-
-
 @pytest.fixture(scope="session")
-def references() -> dict[str, Reference]:
+def references(performer_layer, randomise) -> dict[str, Reference]:
     """The three parts, with random weights."""
     found = {}
     with torch.random.fork_rng(devices=[]):
         for seed, name in enumerate(("cell", "rde", "gene")):
             torch.manual_seed(seed)
-            found[name] = Reference().eval().requires_grad_(requires_grad=False)
-            for key, part in found[name].named_parameters():
-                # Norms near their own weights, all else large enough to matter.
-                part.copy_(torch.randn_like(part) * 0.3 + ("norm" in key and "weight" in key))
+            found[name] = Reference(performer_layer).eval().requires_grad_(requires_grad=False)
+            randomise(found[name])
     return found
-
-
-@pytest.fixture(scope="session")
-def symbols(request: pytest.FixtureRequest) -> list[str]:
-    """The genes, in the order of the tests' table."""
-    table = GeneTable.read(request.config.rootpath / "tests" / "data" / "genes.tsv")
-    return list(table.symbols)
 
 
 @pytest.fixture

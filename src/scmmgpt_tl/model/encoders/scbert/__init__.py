@@ -1,0 +1,1 @@
+"""scBERT: every gene with a bin of its expression, read by a Performer."""
