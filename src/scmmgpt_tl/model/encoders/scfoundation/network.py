@@ -165,10 +165,8 @@ class ScFoundationNetwork(nn.Module):
 
         Returns
         -------
-        states
-            (cells, places, width), expressed genes, then T and S.
-        mask
-            (cells, places), True where there is a token.
+        States (cells, places, width) of expressed genes, T and S, and mask (cells, places), True
+        where there is a token.
         """
         del measured
         states, mask = self.parts[self.options.part](tokens)
