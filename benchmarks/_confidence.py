@@ -89,7 +89,9 @@ def score_open(
     """
     certainty, terms = answers.certainty[setting], study.terms()
     told = terms != ""
-    right = consistent(terms[told], answers.open_ids[setting][told])
+    # An answer that was held back was held back for its score; that is what is to be judged.
+    given = answers.forced_ids.get(setting, answers.open_ids[setting])
+    right = consistent(terms[told], given[told])
     found = score_certainty(certainty[told], right, is_chance=answers.states_chances)
     kinds = kinds_of(study, covered)
     known = kinds == ""

@@ -93,6 +93,9 @@ class Answers:
         By setting: Cell Ontology id for each cell, `""` for unknown, (cells,).
     certainty
         By setting: how certain each answer is, unknown or not, (cells,).
+    forced_ids
+        By setting: what the answers would have been if nothing could be unknown, where that differs
+        from `open_ids`, (cells,). Certainty is about these.
     states_chances
         Whether `certainty` is meant as the chance of being right.
     training_seconds
@@ -104,6 +107,7 @@ class Answers:
     seconds: float
     open_ids: dict[str, NDArray[np.str_]] = field(default_factory=dict)
     certainty: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    forced_ids: dict[str, NDArray[np.str_]] = field(default_factory=dict)
     states_chances: bool = False
     training_seconds: float = 0.0
 
@@ -117,6 +121,7 @@ def run_scmmgpt(study: Study, setup: Setup) -> Answers:
     seconds = time.perf_counter() - start
     deepest = _annotate(study, study.adata, model=model, level="deepest")
     closed = _annotate(study, study.adata, model=model, labels=list(study.asked), threshold=0.0)
+    forced = _annotate(study, study.adata, model=model, threshold=0.0)
     return Answers(
         closed=closed.obsm["scmm_cell_type_scores"].to_numpy(),
         refused=~_is_judged(closed),
@@ -129,6 +134,7 @@ def run_scmmgpt(study: Study, setup: Setup) -> Answers:
             name: np.where(_is_judged(found), found.obs["scmm_cell_type_score"].to_numpy(), 0.0)
             for name, found in ((CLOSED, closed), (OPEN, own), (DEEPEST, deepest))
         },
+        forced_ids={OPEN: forced.obs["scmm_cell_type_cl"].to_numpy(dtype=str)},
         states_chances=True,
     )
 

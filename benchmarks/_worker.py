@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _methods import Answers, Setup
 
 PLAIN = ("closed", "refused", "seconds", "states_chances", "training_seconds")
-BY_SETTING = ("open_ids", "certainty")
+BY_SETTING = ("open_ids", "certainty", "forced_ids")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _confidence import GAPS, kinds_of, risk_coverage, score_certainty, score_open
@@ -69,3 +71,21 @@ def test_unknown_cells_should_be_less_certain(study):
     assert found["auroc_unknown"] == pytest.approx(5 / 6)
     # Of the three cells with a term, only the T cell is answered right.
     assert found["risk_1.0"] == pytest.approx(2 / 3)
+
+
+def test_an_answer_held_back_counts_as_what_it_would_have_been(study):
+    given = np.array([CD4, "", "", "", "", ""])
+    held_back = np.array([CD4, B_CELL, CD4, CD4, CD4, CD4])
+    answers = Answers(
+        closed=np.zeros((6, 1)),
+        refused=np.zeros(6, dtype=bool),
+        seconds=1.0,
+        open_ids={"open": given},
+        certainty={"open": np.linspace(0.9, 0.1, 6)},
+        states_chances=True,
+    )
+    plain = score_open(study, answers, setting="open", covered=[CD4, B_CELL])
+    forced = replace(answers, forced_ids={"open": held_back})
+    found = score_open(study, forced, setting="open", covered=[CD4, B_CELL])
+    assert found["risk_1.0"] < plain["risk_1.0"]
+    assert found["auroc_unknown"] == plain["auroc_unknown"]
