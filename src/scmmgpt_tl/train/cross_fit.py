@@ -21,10 +21,9 @@ from scmmgpt_tl.ontology._roll_up import on_one_line
 
 from .draw import CellSource
 from .held_out import HeldOut, cosines
-from .markers import marker_table
 from .material import model_config, prepare, start_network
 from .phase import load_phase, train_phase
-from .publish import label_table
+from .publish import label_table, shipped_markers
 from .reference import read_profiles
 from .stage1 import LABELS, Stage1
 
@@ -139,12 +138,7 @@ def _judge(config: RunConfig, held: Sequence[str], folder: Path, name: str) -> T
     labels = label_table(seen)
     place = {term: i for i, term in enumerate(seen.types)}
     vectors = rest[LABELS].numpy()[[place[term] for term in labels.cl_ids]]
-    markers = marker_table(
-        config.markers,
-        seen.profiles,
-        seen.genes,
-        without=(*config.markers_without, *config.markers_not_shipped),
-    )
+    markers = shipped_markers(config, seen)
     cells = _draw(config, held, seen)
     cl = ontology.load()
     weights = markers.weights(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
+    from scmmgpt_tl.model.markers import MarkerTable
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .calibrate import Measured
@@ -73,12 +74,7 @@ def publish(
     labels = label_table(material)
     place = {term: i for i, term in enumerate(material.types)}
     embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
-    markers = marker_table(
-        config.markers,
-        material.profiles,
-        material.genes,
-        without=(*config.markers_without, *config.markers_not_shipped),
-    )
+    markers = shipped_markers(config, material)
     average = network.cell_encoder.average.cpu().numpy()
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
@@ -116,6 +112,16 @@ def publish(
         name=name,
         revision=revision,
         licence="BSD-3-Clause",
+    )
+
+
+def shipped_markers(config: RunConfig, material: Material) -> MarkerTable:
+    """Return the marker genes of a bundle: none of resources that may not be used, or shipped."""
+    return marker_table(
+        config.markers,
+        material.profiles,
+        material.genes,
+        without=(*config.markers_without, *config.markers_not_shipped),
     )
 
 
