@@ -14,7 +14,7 @@ from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import compatible, share_out
 
-from .held_out import HeldOut, chances_of_one_cell, cosines, held_out_parts, text_vectors
+from .held_out import Encoded, HeldOut, encode, held_out_parts, text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ def calibrate(
         related = consistent(labels.cl_ids, labels.cl_ids)
         lines = [
             # As users see it: what is no cell for sure is no cell of a type for sure.
-            _best_line(believed.with_markers(*said) * c.single[:, None], related, fits)
+            _best_line(believed.with_markers(*said) * c.encoded.single[:, None], related, fits)
             for said, c, fits in zip(own, cells, right, strict=True)
         ]
     slope, intercept = fit_score(*map(np.concatenate, zip(*lines, strict=True)))
@@ -195,16 +195,15 @@ class Measured(NamedTuple):
 
 class _Compared(NamedTuple):
     part: HeldOut
+    encoded: Encoded
     cosine: NDArray[np.float64]  # (cells, labels)
-    single: NDArray[np.float32]  # (cells,) chance of being one cell
 
     @classmethod
     def of(
         cls, network: ScMMGPT, part: HeldOut, label_embeddings: NDArray[np.float32]
     ) -> _Compared:
-        return cls(
-            part, cosines(network, part, label_embeddings), chances_of_one_cell(network, part)
-        )
+        encoded = encode(network, part)
+        return cls(part, encoded, encoded.cosines(label_embeddings))
 
 
 class _Asked(NamedTuple):
@@ -231,7 +230,7 @@ class _Asked(NamedTuple):
         terms = sorted(set(part.terms))
         return cls(
             calibration.probabilities(cells.cosine),
-            cosines(network, part, text_vectors(network, tokenizer, terms)),
+            cells.encoded.cosines(text_vectors(network, tokenizer, terms)),
             compatible(own_ids, terms, ontology=ontology.load()),
             _evidence(markers, part, terms, by_contrast=True),
             np.array([terms.index(term) for term in part.terms]),

@@ -20,7 +20,7 @@ from scmmgpt_tl.model.scmmgpt import ScMMGPT
 from scmmgpt_tl.ontology._roll_up import on_one_line
 
 from .draw import CellSource
-from .held_out import HeldOut, cosines
+from .held_out import HeldOut, encode
 from .material import model_config, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import label_table, shipped_markers
@@ -145,7 +145,7 @@ def _judge(config: RunConfig, held: Sequence[str], folder: Path, name: str) -> T
         labels.cl_ids, np.ones(len(seen.genes), dtype=bool), ontology=cl, by_contrast=False
     )
     return Twin(
-        cosine=cosines(network, cells, vectors),
+        cosine=encode(network, cells).cosines(vectors),
         evidence=evidence(sparse.csr_matrix(cells.values), weights, cells.measured),
         n_profiles=np.array(labels.n_profiles),
         lines=on_one_line(labels.cl_ids, labels.cl_ids, ontology=cl),

@@ -19,17 +19,18 @@ from .rates import log_normalise
 from .reference import read_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
     from scmmgpt_tl.model.genes import GeneTable
-    from scmmgpt_tl.model.scmmgpt import CellStates, ScMMGPT
+    from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .config import RunConfig
 
 N_CELLS = 4000
+BATCH = 256
 
 
 class HeldOut(NamedTuple):
@@ -101,42 +102,36 @@ def text_vectors(
     return np.stack(rows).astype(np.float32)
 
 
-def cosines(network: ScMMGPT, cells: HeldOut, labels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the similarity of cells and label vectors, (cells, labels)."""
-    table = torch.from_numpy(labels)
+class Encoded(NamedTuple):
+    """What a network makes of cells: encoded once, compared as often as need be."""
 
-    def compare(states: CellStates, _: torch.Tensor) -> torch.Tensor:
-        vectors = table.to(states.projected.device)
-        return torch.einsum("cqp,tp->cqt", states.projected, vectors).amax(1)
+    projected: torch.Tensor  # (cells, queries, projection) unit vectors
+    single: NDArray[np.float32]  # (cells,) chance of being one cell
 
-    return _of_states(network, cells, compare).astype(np.float64)
-
-
-def chances_of_one_cell(network: ScMMGPT, cells: HeldOut) -> NDArray[np.float32]:
-    """Return the chance of each droplet to be one cell, (cells,)."""
-
-    def judge(states: CellStates, found: torch.Tensor) -> torch.Tensor:
-        return network.droplet_head(states.mean, found).softmax(-1)[:, CELL]
-
-    return _of_states(network, cells, judge)
+    def cosines(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the similarity of cells and unit vectors, (cells, vectors)."""
+        table = torch.from_numpy(vectors).to(self.projected.device)
+        parts = [
+            torch.einsum("cqp,tp->cqt", block, table).amax(1).cpu().numpy()
+            for block in self.projected.split(BATCH)
+        ]
+        return np.concatenate(parts).astype(np.float64)
 
 
 @torch.inference_mode()
-def _of_states(
-    network: ScMMGPT,
-    cells: HeldOut,
-    read: Callable[[CellStates, torch.Tensor], torch.Tensor],
-) -> NDArray[np.float32]:
-    """Apply a function to the states and the richness of all cells, some at a time."""
+def encode(network: ScMMGPT, cells: HeldOut) -> Encoded:
+    """Encode cells."""
     network.eval()
     device = next(network.parameters()).device
-    parts = []
-    for start in range(0, len(cells.values), 256):
-        block = slice(start, start + 256)
+    projected, single = [], []
+    for start in range(0, len(cells.values), BATCH):
+        block = slice(start, start + BATCH)
         values, measured = (
             torch.from_numpy(part[block]).to(device) for part in (cells.values, cells.measured)
         )
         states = network.read_states(*network.cell_encoder.forward_dense(values, measured))
         found = richness((values > 0).sum(1), measured.sum(1))
-        parts.append(read(states, found).cpu().numpy())
-    return np.concatenate(parts)
+        chances = network.droplet_head(states.mean, found).softmax(-1)
+        projected.append(states.projected)
+        single.append(chances[:, CELL].cpu().numpy())
+    return Encoded(torch.cat(projected), np.concatenate(single))
