@@ -51,6 +51,14 @@ def test_the_best_contrasts_join_where_they_are_wanted(table):
     assert found.argmax() == 119
 
 
+def test_contrasts_are_left_out_beside_a_label_that_has_curated_markers_alone(table):
+    both = weights(table, [B_CELL, T_CELL], by_contrast=True)
+    np.testing.assert_array_equal(both, weights(table, [B_CELL, T_CELL]))
+    # A label of which nothing is known keeps nobody from anything.
+    found = weights(table, [B_CELL, "CL:0000182", ""], by_contrast=True)
+    assert (found[:, 0] > 0).sum() == MOST
+
+
 def test_labels_outside_the_ontology_have_none(table):
     assert not weights(table, ["", "CL:0000182"], by_contrast=True).any()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.ontology._share_out import ELSEWHERE, compatible, share_out
+from scmmgpt_tl.ontology._share_out import ELSEWHERE, UNTAUGHT, Sharing
 
 T_CELL, CD4, CD8, B_CELL, HEPATOCYTE, LYMPHOCYTE = (
     "CL:0000084",
@@ -18,8 +18,12 @@ T_CELL, CD4, CD8, B_CELL, HEPATOCYTE, LYMPHOCYTE = (
 )
 
 
+def between(sources, labels, kinds=None):
+    return Sharing.between(sources, labels, ontology=ontology.load(), kinds=kinds)
+
+
 def weights(sources, labels, kinds=None):
-    return compatible(sources, labels, ontology=ontology.load(), kinds=kinds)
+    return between(sources, labels, kinds).weights
 
 
 def test_a_source_is_the_most_specific_label_above_it():
@@ -57,22 +61,49 @@ def test_no_source_is_lost():
     assert (weights([CD4, HEPATOCYTE], ["", ""]) == 1).all()
 
 
+def test_what_only_wider_sources_speak_of_is_untaught():
+    found = between([CD4, LYMPHOCYTE], [T_CELL, CD4, CD8, B_CELL, HEPATOCYTE, ""]).untaught
+    assert found.tolist() == [False, False, True, True, True, True]
+
+
+def test_a_label_without_a_term_is_taught_by_whatever_it_speaks_of():
+    kinds = [(CD4,), (T_CELL,), (HEPATOCYTE,)]
+    assert between([T_CELL], [""] * 3, kinds).untaught.tolist() == [False, False, True]
+
+
 def test_prior_decides_between_compatible_labels_only():
-    w = weights([T_CELL], [CD4, CD8, B_CELL])
-    shared = share_out(np.array([[1.0]]), w, np.array([[0.1, 0.3, 0.6]]))
+    sharing = between([T_CELL, CD4, CD8, B_CELL], [CD4, CD8, B_CELL])
+    shared = sharing.share_out(np.array([[1.0, 0, 0, 0]]), np.array([[0.1, 0.3, 0.6]]))
     np.testing.assert_allclose(shared, [[0.25, 0.75, 0]])
+
+
+def test_labels_that_no_source_teaches_have_a_share_that_the_prior_divides():
+    sharing = between([CD4, CD8], [CD4, CD8, B_CELL, HEPATOCYTE])
+    shared = sharing.share_out(np.array([[0.8, 0.2]]), np.array([[0.5, 0.3, 0.16, 0.04]]))
+    left, third = 1 - UNTAUGHT, UNTAUGHT / 3
+    np.testing.assert_allclose(shared, [[0.8 * left, 0.2 * left, 2 * third, third]])
+
+
+def test_where_no_label_is_taught_texts_decide_alone():
+    sharing = between([CD4, LYMPHOCYTE], [B_CELL, HEPATOCYTE])
+    shared = sharing.share_out(np.array([[0.5, 0.5]]), np.array([[0.2, 0.8]]))
+    np.testing.assert_allclose(shared, [[1 / 3, 2 / 3]])
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_probabilities_stay_probabilities(seed):
     rng = np.random.default_rng(seed)
-    w = weights([CD4, CD8, B_CELL, HEPATOCYTE], [T_CELL, B_CELL, ""])
+    sharing = between([CD4, CD8, B_CELL, HEPATOCYTE], [T_CELL, B_CELL, ""])
     p, prior = rng.dirichlet(np.ones(4), 5), rng.dirichlet(np.full(3, 0.1), 5)
-    shared = share_out(p, w, prior)
+    shared = sharing.share_out(p, prior)
     assert (shared >= 0).all()
     np.testing.assert_allclose(shared.sum(1), 1)
 
 
 def test_a_prior_of_zero_divides_nothing_by_zero():
-    shared = share_out(np.array([[1.0]]), np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    sharing = between([CD4, CD8], [CD4, CD8])
+    shared = sharing.share_out(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
     assert shared == pytest.approx(np.array([[1.0, 0.0]]))
+    sharing = between([CD4], [CD4, CD8])
+    shared = sharing.share_out(np.array([[1.0]]), np.array([[1.0, 0.0]]))
+    assert shared == pytest.approx(np.array([[1 - UNTAUGHT, UNTAUGHT]]))

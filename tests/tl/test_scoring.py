@@ -10,7 +10,7 @@ from scipy.special import softmax
 from scmmgpt_tl import ontology
 from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl.model.markers import MarkerTable, evidence
-from scmmgpt_tl.ontology._share_out import compatible, share_out
+from scmmgpt_tl.ontology._share_out import Sharing
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.tl._scoring import scoring
 
@@ -53,10 +53,10 @@ def test_terms_share_what_the_own_labels_get(tiny_model):
     assert how.text.shape[0] == 3 + len(tiny_model.labels)
     cosine = similarities(how)
     calibration = tiny_model.calibration
-    expected = share_out(
-        calibration.probabilities(cosine[:, 3:]),
-        compatible(tiny_model.labels.cl_ids, asked.cl_ids, ontology=ontology.load()),
-        calibration.text_probabilities(cosine[:, :3]),
+    own = tiny_model.labels.cl_ids
+    sharing = Sharing.between(own, asked.cl_ids, ontology=ontology.load())
+    expected = sharing.share_out(
+        calibration.probabilities(cosine[:, 3:]), calibration.text_probabilities(cosine[:, :3])
     )
     np.testing.assert_allclose(how.by_similarity(cosine), expected, rtol=1e-5)
     np.testing.assert_allclose(how.by_similarity(cosine).sum(1), 1, rtol=1e-5)
@@ -72,10 +72,10 @@ def test_a_label_that_names_a_kind_gets_what_cells_of_that_kind_get(tiny_model):
 
 @pytest.fixture
 def with_markers(tiny_model):
-    """The tiny model with ten curated markers of T cells and ten contrasts of B cells."""
+    """The tiny model with ten curated markers of T cells and ten contrasts of both."""
     nothing = np.zeros((2, len(tiny_model.genes)), dtype=np.float32)
     sources, contrast = nothing.copy(), nothing.copy()
-    sources[0, :10], contrast[1, 10:20] = 2, 3
+    sources[0, :10], contrast[0, 5:15], contrast[1, 10:20] = 2, 1, 3
     table = MarkerTable(
         ("CL:0000084", "CL:0000236"), sparse.csr_matrix(sources), sparse.csr_matrix(contrast)
     )
@@ -93,7 +93,7 @@ def test_marker_genes_are_heard(with_markers):
     weights = with_markers.markers.weights(
         asked.cl_ids, measured, ontology=ontology.load(), by_contrast=True
     )
-    assert weights.getnnz(axis=0).tolist() == [10, 10, 0]
+    assert weights.getnnz(axis=0).tolist() == [15, 10, 0]
     said = evidence(log_expression(rows), weights, measured)
     before = how.by_similarity(cosine)
     expected = softmax(np.log(before + 1e-4) + 0.5 * said, axis=1)

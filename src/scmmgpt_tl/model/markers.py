@@ -84,7 +84,9 @@ class MarkerTable:
         ontology
             Which terms are below which.
         by_contrast
-            Whether to use both tables, or the curated sources alone.
+            Whether to use both tables, or the curated sources alone. Where these are all that is
+            known of some label, the others are judged by them alone as well: contrasts stand out
+            further, so that it could not keep up.
         """
         place = {term: row for row, term in enumerate(self.terms)}
         below = [
@@ -100,7 +102,10 @@ class MarkerTable:
         seen = sparse.diags(measured.astype(np.float32))
         found = _best(pooled @ self.sources @ seen)
         if by_contrast:
-            found = found + _best(pooled @ self.contrast @ seen)
+            contrast = _best(pooled @ self.contrast @ seen)
+            curated_alone = (found.getnnz(axis=1) > 0) & (contrast.getnnz(axis=1) == 0)
+            if not curated_alone.any():
+                found = found + contrast
         return found.T.tocsc()
 
     @classmethod

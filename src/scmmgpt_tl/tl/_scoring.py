@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl.model.markers import evidence
-from scmmgpt_tl.ontology._share_out import compatible, share_out
+from scmmgpt_tl.ontology._share_out import Sharing
 
 from ._labels import embed_labels
 
@@ -118,11 +118,12 @@ def scoring(
     if own:
         prior = asked.n_profiles or None
         return Scoring(text, lambda cosine: calibration.probabilities(cosine, prior), witness)
-    fits = compatible(model.labels.cl_ids, asked.cl_ids, ontology=ontology, kinds=asked.kinds)
+    sources = model.labels.cl_ids
+    sharing = Sharing.between(sources, asked.cl_ids, ontology=ontology, kinds=asked.kinds)
 
     def shared(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
         of_own = calibration.probabilities(cosine[:, len(asked) :])
         by_text = calibration.text_probabilities(cosine[:, : len(asked)])
-        return share_out(of_own, fits, by_text).astype(np.float32)
+        return sharing.share_out(of_own, by_text).astype(np.float32)
 
     return Scoring(np.concatenate([text, model.label_embeddings]), shared, witness)

@@ -12,7 +12,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration, fit_score, fit_temperature
 from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.ontology._roll_up import on_one_line
-from scmmgpt_tl.ontology._share_out import compatible, share_out
+from scmmgpt_tl.ontology._share_out import Sharing
 
 from .held_out import Encoded, HeldOut, encode, held_out_parts, text_vectors
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 THRESHOLD = 0.5
 MIN_GENES = 20
 PRIORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+# Where every cell is of a type that has markers, more belief would pay; but a cell that is none of
+# the labels has the markers of some.
 MARKER_WEIGHTS, DEFAULT_MARKER_WEIGHT = (0.0, 0.1, 0.2, 0.3), 0.2
 TEXT_TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -211,7 +213,7 @@ class _Asked(NamedTuple):
 
     own: NDArray[np.floating]  # (cells, labels of the model) probabilities
     cosine: NDArray[np.float64]  # (cells, terms)
-    fits: NDArray[np.float64]  # (labels of the model, terms)
+    sharing: Sharing  # from labels of the model to terms
     evidence: NDArray[np.float32]  # (cells, terms)
     truth: NDArray[np.int64]  # (cells,)
     is_real: bool
@@ -231,14 +233,14 @@ class _Asked(NamedTuple):
         return cls(
             calibration.probabilities(cells.cosine),
             cells.encoded.cosines(text_vectors(network, tokenizer, terms)),
-            compatible(own_ids, terms, ontology=ontology.load()),
+            Sharing.between(own_ids, terms, ontology=ontology.load()),
             _evidence(markers, part, terms, by_contrast=True),
             np.array([terms.index(term) for term in part.terms]),
             part.is_real,
         )
 
     def shared(self, calibration: Calibration) -> NDArray[np.float64]:
-        return share_out(self.own, self.fits, calibration.text_probabilities(self.cosine))
+        return self.sharing.share_out(self.own, calibration.text_probabilities(self.cosine))
 
     def loss(self, p: NDArray[np.floating]) -> float:
         return float(-np.log(p[np.arange(len(p)), self.truth].clip(1e-6)).mean())
