@@ -173,7 +173,7 @@ def _tiny_network(n_genes: int, n_words: int, n_bytes: int) -> ScMMGPT:
         encoder=EncoderConfig(n_genes=n_genes, width=24, n_blocks=1, n_states=4, state_width=16),
         bridge=bridge,
         decoder=decoder,
-        expression=ExpressionConfig(width=16, n_heads=2),
+        expression=ExpressionConfig(width=16, n_heads=2, n_types=3, n_axes=4),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -110,7 +110,7 @@ RUN = {
             "dropout": 0.0,
         },
         "decoder": {"hidden": 32, "n_heads": 4, "n_kv_heads": 2, "intermediate": 64},
-        "expression": {"kind": "weighted", "width": 16, "n_heads": 2},
+        "expression": {"width": 16, "n_heads": 2, "n_axes": 4},
     },
     "real_share": 0.25,
     "warm_up_steps": 60,

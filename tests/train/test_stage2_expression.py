@@ -1,4 +1,4 @@
-"""Text to cell: what the decoder is shown in training, and where its genes start."""
+"""Text to cell: what the decoder is shown in training, and what it remembers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ import pytest
 import torch
 
 from scmmgpt_tl.model.config import ExpressionConfig
-from scmmgpt_tl.model.expression_decoder import build_expression_decoder
-from scmmgpt_tl.train.gene_levels import start_genes, type_levels
+from scmmgpt_tl.model.expression_decoder import ExpressionDecoder
+from scmmgpt_tl.train.gene_levels import remember_types, type_levels
 from scmmgpt_tl.train.material import start_network
 from scmmgpt_tl.train.stage2_expression import ExpressionStage, caption_profiles
 from scmmgpt_tl.train.studies import StudyEffects, study_effects
+from scmmgpt_tl.train.text_vectors import text_vectors
 
 
-@pytest.fixture(scope="module", params=["joined", "weighted"])
-def stage(request, run_config, material):
-    sizes = {"kind": request.param, "width": 16, "n_heads": 2}
-    config = replace(run_config, architecture={**run_config.architecture, "expression": sizes})
-    vocabulary = {"n_layers": 2, "vocabulary": 259}
-    sizes = {**config.architecture, "decoder": {**config.architecture["decoder"], **vocabulary}}
-    config = replace(config, architecture=sizes)
+@pytest.fixture(scope="module")
+def stage(run_config, material):
+    decoder = {**run_config.architecture["decoder"], "n_layers": 2, "vocabulary": 259}
+    config = replace(run_config, architecture={**run_config.architecture, "decoder": decoder})
     return ExpressionStage(start_network(config, material), material, config)
 
 
@@ -46,11 +44,12 @@ def test_the_decoder_is_shown_texts_and_genes_alone(stage):
     assert len(shown) == 2
     for first, second in zip(*shown, strict=True):
         assert torch.equal(first, second)
-    genes, words, mask, index, rates = shown[0]
+    genes, words, mask, text, index, rates = shown[0]
     assert torch.equal(genes, stage.network.cell_encoder.genes.weight[batch.genes])
     assert torch.equal(index, batch.genes)
     assert torch.equal(mask, batch.mask)
     assert words.shape[:2] == batch.ids.shape
+    torch.testing.assert_close(text.norm(dim=-1), torch.ones(len(batch.ids)))
     assert rates.shape == batch.shares.shape
     assert losses[0] != losses[1]
 
@@ -68,27 +67,36 @@ def test_shares_are_of_the_genes_looked_at(stage):
     assert (batch.total > 0).all()
 
 
-def test_genes_start_at_what_profiles_say(material):
-    n_genes = material.profiles.shares.shape[1]
+def test_types_are_remembered_as_profiles_have_them(material):
+    n_genes, terms = material.profiles.shares.shape[1], sorted(set(material.profiles.terms))
     none = StudyEffects(
         np.zeros((1, n_genes), dtype=np.float32),
         np.zeros(len(material.profiles.terms), dtype=np.int64),
         np.array([0]),
     )
     mean, deviation = type_levels(material.profiles, none)
-    decoder = build_expression_decoder(
-        ExpressionConfig("weighted", width=16, n_heads=2),
+    decoder = ExpressionDecoder(
+        ExpressionConfig(width=16, n_heads=2, n_types=len(terms), n_axes=16),
         n_genes=n_genes,
         gene_width=24,
         text_width=32,
+        projection=len(terms),
     )
-    start_genes(decoder, material.profiles, none)
-    torch.testing.assert_close(decoder.level.detach(), torch.from_numpy(mean))
-    # Six types take five axes at most: what the weights span holds every deviation whole.
-    weight = decoder.weight.detach().numpy().astype(np.float64)
-    place, *_ = np.linalg.lstsq(weight, deviation.T, rcond=None)
-    np.testing.assert_allclose(weight @ place, deviation.T, atol=1e-3)
-    np.testing.assert_allclose((place**2).mean(1)[:4], 1, rtol=0.05)
+    texts = np.eye(len(terms), dtype=np.float32)
+    remember_types(decoder, texts, material.profiles, none)
+    genes, words = torch.randn(n_genes, 24), torch.randn(len(terms), 3, 32)
+    with torch.no_grad():
+        found = decoder(genes, words, torch.ones(len(terms), 3), torch.from_numpy(texts))
+    # As many axes as types hold every deviation whole.
+    np.testing.assert_allclose(found, mean + deviation, atol=1e-3)
+
+
+def test_the_stage_begins_with_the_texts_of_types(stage, material):
+    decoder, terms = stage.network.expression_decoder, sorted(set(material.profiles.terms))
+    assert decoder.types.shape[0] == len(terms)
+    found = text_vectors(stage.network, material.text_tokenizer, terms)
+    np.testing.assert_allclose(decoder.types, found, atol=1e-6)
+    assert decoder.place.abs().sum() > 0
 
 
 def test_levels_of_a_small_panel_are_not_those_of_a_type(material):

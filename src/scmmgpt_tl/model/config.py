@@ -107,18 +107,20 @@ class ExpressionConfig:
 
     Parameters
     ----------
-    kind
-        `"joined"` judges all genes by one small network, `"weighted"` gives each a level and weights
-        of its own.
     width
         Width of the attention, over all heads.
     n_heads
         Number of heads.
+    n_types
+        Number of cell types that are remembered.
+    n_axes
+        Number of axes on which they differ.
     """
 
-    kind: str = "joined"
-    width: int = 256
+    width: int = 128
     n_heads: int = 4
+    n_types: int = 1
+    n_axes: int = 128
 
 
 @dataclass(frozen=True)

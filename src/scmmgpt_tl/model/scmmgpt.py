@@ -15,7 +15,7 @@ from torch import nn
 from .bridge import Bridge
 from .droplet_head import DropletHead, richness
 from .encoders import build_encoder, build_tokenizer
-from .expression_decoder import build_expression_decoder
+from .expression_decoder import ExpressionDecoder
 from .padding import masked_mean, pad_texts
 from .text_decoder import TextDecoder
 
@@ -58,11 +58,12 @@ class ScMMGPT(nn.Module):
         self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
         self.droplet_head = DropletHead(config.encoder.state_width, dropout=config.encoder.dropout)
         self.text_decoder = TextDecoder(config.decoder, query_width=config.bridge.hidden)
-        self.expression_decoder = build_expression_decoder(
+        self.expression_decoder = ExpressionDecoder(
             config.expression,
             n_genes=config.encoder.n_genes,
             gene_width=config.encoder.width,
             text_width=config.bridge.hidden,
+            projection=config.bridge.projection,
         )
 
     def encode_cells(self, tokens: GeneTokens, measured: torch.Tensor) -> CellStates:
@@ -84,7 +85,8 @@ class ScMMGPT(nn.Module):
     def expression(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return log-rates (texts, genes) of the cells that texts describe."""
         words = self.bridge.encode_text(input_ids, mask)
-        return self.expression_decoder(self.cell_encoder.genes.weight, words, mask)
+        text = self.bridge.project_text(words, mask)
+        return self.expression_decoder(self.cell_encoder.genes.weight, words, mask, text)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from scmmgpt_tl.model.markers import evidence
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.ontology._share_out import Sharing
 
-from .held_out import Encoded, HeldOut, encode, held_out_parts, text_vectors
+from .held_out import Encoded, HeldOut, encode, held_out_parts
+from .text_vectors import text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

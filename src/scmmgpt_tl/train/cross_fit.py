@@ -127,7 +127,7 @@ def without(config: RunConfig, studies: Sequence[str]) -> RunConfig:
 def _judge(config: RunConfig, held: Sequence[str], folder: Path, name: str) -> Twin:
     twin = without(config, held)
     seen = prepare(twin)
-    network = ScMMGPT(model_config(twin, n_genes=len(seen.genes)))
+    network = ScMMGPT(model_config(twin, seen))
     rest = load_phase(network, Stage1.parts, folder, name)
     if rest is None:
         msg = (

@@ -1,4 +1,4 @@
-"""Where genes of the expression decoder start: at what reference profiles say of them."""
+"""What the expression decoder remembers: the levels of genes in the types of reference profiles."""
 
 from __future__ import annotations
 
@@ -14,36 +14,47 @@ from .studies import OFFSET
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scmmgpt_tl.model.expression_decoder import WeightedDecoder
+    from scmmgpt_tl.model.expression_decoder import ExpressionDecoder
 
     from .reference import Profiles
     from .studies import StudyEffects
 
 
-def start_genes(decoder: WeightedDecoder, profiles: Profiles, effects: StudyEffects) -> None:
-    r"""Set levels and weights of genes to the principal axes of what tells types apart.
+def remember_types(
+    decoder: ExpressionDecoder,
+    texts: NDArray[np.float32],
+    profiles: Profiles,
+    effects: StudyEffects,
+) -> None:
+    r"""Let the decoder remember the principal axes of what tells types apart.
 
-    With the types' log levels :math:`L = 1 b^\top + U S V^\top` the level of a gene is :math:`b_g`
-    and its weights are :math:`S V_g / \sqrt{n}`: a text then has to say no more than where its type
-    lies on these axes, in units of their spread over the :math:`n` types.
+    With the types' log levels :math:`L = 1 b^\top + U S V^\top` the level of a gene is :math:`b_g`,
+    its weights are :math:`S V_g / \sqrt{n}`, and type :math:`k` lies at :math:`\sqrt{n} U_k`: in
+    units of the spread over the :math:`n` types.
 
     Parameters
     ----------
     decoder
         Changed in place.
+    texts
+        Unit vectors of the texts of the profiles' types, in sorted order, (types, projection).
     profiles
         Reference profiles.
     effects
         What their studies add, which is taken off.
     """
     mean, deviation = type_levels(profiles, effects)
-    _, scale, axes = np.linalg.svd(deviation, full_matrices=False)
-    n = min(decoder.config.width, len(scale))
-    weight = axes[:n].T * (scale[:n] / np.sqrt(len(deviation)))
+    places, scale, axes = np.linalg.svd(deviation, full_matrices=False)
+    n, spread = min(decoder.config.n_axes, len(scale)), np.sqrt(len(deviation))
     with torch.no_grad():
         decoder.level.copy_(torch.from_numpy(mean))
-        decoder.weight.zero_()
-        decoder.weight[:, :n] = torch.from_numpy(weight)
+        decoder.types.copy_(torch.from_numpy(texts))
+        for table, found in (
+            (decoder.weight, axes[:n].T * (scale[:n] / spread)),
+            (decoder.place, places[:, :n] * spread),
+        ):
+            table.zero_()
+            table[:, :n] = torch.from_numpy(found)
 
 
 def type_levels(

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from scmmgpt_tl import ontology
 from scmmgpt_tl.model.droplet_head import richness
 from scmmgpt_tl.model.droplets import CELL
-from scmmgpt_tl.model.padding import pad_texts
-from scmmgpt_tl.model.prompts import label_wordings
 
 from .corpus.files import open_cells
 from .draw import CellSource
@@ -19,10 +16,7 @@ from .rates import log_normalise
 from .reference import read_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-    from tokenizers import Tokenizer
 
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
@@ -83,23 +77,6 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
     return HeldOut(
         "cells drawn from held-out profiles", drawn.values, drawn.measured, terms, is_real=False
     )
-
-
-@torch.inference_mode()
-def text_vectors(
-    network: ScMMGPT, tokenizer: Tokenizer, terms: Sequence[str]
-) -> NDArray[np.float32]:
-    """Return the mean unit vector of each term's wordings, (terms, projection)."""
-    cl = ontology.load()
-    network.eval()
-    device = next(network.parameters()).device
-    rows = []
-    for term in terms:
-        texts = label_wordings(cl.name(term), cl.definition(term))
-        ids, mask = pad_texts(tokenizer, texts, limit=network.config.bridge.max_positions)
-        mean = network.embed_text(ids.to(device), mask.to(device)).mean(0)
-        rows.append((mean / mean.norm()).cpu().numpy())
-    return np.stack(rows).astype(np.float32)
 
 
 class Encoded(NamedTuple):

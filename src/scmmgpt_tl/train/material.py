@@ -132,14 +132,15 @@ def _read_markers(config: RunConfig, genes: GeneTable) -> dict[str, MarkerGenes]
     return {term: markers for term, markers in found.items() if term not in skipped}
 
 
-def model_config(config: RunConfig, *, n_genes: int) -> ModelConfig:
+def model_config(config: RunConfig, material: Material) -> ModelConfig:
     """Return the architecture of a run."""
     sizes = config.architecture
+    n_types = len(set(material.profiles.terms))
     return ModelConfig(
-        encoder=EncoderConfig(n_genes=n_genes, **sizes.get("encoder", {})),
+        encoder=EncoderConfig(n_genes=len(material.genes), **sizes.get("encoder", {})),
         bridge=BridgeConfig(**sizes.get("bridge", {})),
         decoder=DecoderConfig(**sizes.get("decoder", {})),
-        expression=ExpressionConfig(**sizes.get("expression", {})),
+        expression=ExpressionConfig(n_types=n_types, **sizes.get("expression", {})),
     )
 
 
@@ -147,7 +148,7 @@ def start_network(config: RunConfig, material: Material) -> ScMMGPT:
     """Return the network of a run before its first step; `config.seed` decides what is random."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        network = ScMMGPT(model_config(config, n_genes=len(material.genes)))
+        network = ScMMGPT(model_config(config, material))
         start_bridge(network.bridge, config.bert)
         network.cell_encoder.average.copy_(torch.from_numpy(average_cell(material.profiles)))
         if config.use_gene_text:

@@ -127,7 +127,7 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     material = prepare(config)
     tokenizer, _ = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
-    network = ScMMGPT(model_config(config, n_genes=len(material.genes)))
+    network = ScMMGPT(model_config(config, material))
     found = {
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (

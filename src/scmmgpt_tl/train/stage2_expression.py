@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
-from scmmgpt_tl.model.expression_decoder import WeightedDecoder
 from scmmgpt_tl.model.padding import pad_texts
 
 from . import losses
 from .batches import own_parts
-from .gene_levels import start_genes
+from .gene_levels import remember_types
 from .learner import Learner
 from .optimize import one_cycle
+from .text_vectors import text_vectors
 from .tissues import readable
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ class Read(NamedTuple):
 class ExpressionStage(Learner):
     """Text to cell: genes learn to read a text; no cell enters, so none can leak.
 
+    What types express in the mean is remembered from the start; what the words of a text add to the
+    types that it is like is learned.
+
     Profiles are compared with what the decoder makes of a text and what is known of their study
     together, so that the decoder does not have to learn what studies add; cells are generated
     without it.
@@ -77,10 +80,10 @@ class ExpressionStage(Learner):
         self._average = network.cell_encoder.average.cpu().numpy()
         self._common = np.argsort(-self._average)[:COMMON_GENES]
         self._studies = material.source.rates.studies
-        if isinstance(network.expression_decoder, WeightedDecoder):
-            start_genes(network.expression_decoder, material.profiles, self._studies)
-        # Every type comes up equally often, however many profiles it has.
         terms = material.profiles.terms
+        texts = text_vectors(network, material.text_tokenizer, sorted(set(terms)))
+        remember_types(network.expression_decoder, texts, material.profiles, self._studies)
+        # Every type comes up equally often, however many profiles it has.
         times = Counter(terms)
         weight = 1 / np.array([times[term] for term in terms])
         self._weight = weight / weight.sum()
@@ -116,8 +119,9 @@ class ExpressionStage(Learner):
         network = self.network
         with torch.no_grad():
             words = network.bridge.encode_text(batch.ids, batch.mask)
+            text = network.bridge.project_text(words, batch.mask)
             genes = network.cell_encoder.genes.weight[batch.genes]
-        rates = network.expression_decoder(genes, words, batch.mask, batch.genes)
+        rates = network.expression_decoder(genes, words, batch.mask, text, batch.genes)
         rates = rates.float() + batch.effect
         counted = losses.expression(rates, batch.shares, batch.measured)
         levels = losses.levels(rates, batch.shares, batch.measured, batch.total)
