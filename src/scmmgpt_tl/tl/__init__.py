@@ -7,6 +7,7 @@ from ._describe import describe
 from ._embed import embed
 from ._generate import generate
 from ._rank_terms import rank_terms
+from ._refine import refine
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "search"]
+__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "refine", "search"]

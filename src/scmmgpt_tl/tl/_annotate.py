@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import AnnotationKeys
-from scmmgpt_tl._results import Results, column_names
 
+from ._annotation import annotation_results
 from ._arguments import as_given, check_arguments
 from ._decide import Rule, decide, read_level
 from ._groups import read_groups
 from ._judge import own_judge, published_judge
-from ._labels import UNKNOWN, resolve_labels
+from ._labels import resolve_labels
 from ._session import is_published, load_judging, open_session
-from ._verdict import Verdict, judge_cells, judge_groups, spread
+from ._verdict import judge_cells, judge_groups, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,13 +25,9 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from mudata import MuData
-    from numpy.typing import NDArray
 
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
-
-    from ._labels import LabelSet
-    from ._session import Session
 
 
 @doc_params()
@@ -183,55 +177,17 @@ def annotate(
         tissue=tissue,
         key_added=key_added,
     )
-    record = _record(session, cells, asked, params=params, groups=table)
-    frame = pd.DataFrame(found["p"], index=session.adata.obs_names, columns=list(asked.names))
-    Results(obs=_columns(keys, cells), obsm={keys.scores: frame}, uns={keys.uns: record}).write(
-        session.adata, start=start
+    tables = {"genes": session.prepared.gene_report.summary()}
+    if table is not None:
+        tables["groups"] = table
+    results = annotation_results(
+        keys,
+        cells,
+        p=found["p"],
+        labels=asked,
+        params=params,
+        tables=tables,
+        obs_names=session.adata.obs_names,
     )
+    results.write(session.adata, start=start)
     return session.data if copy else None
-
-
-def _columns(keys: AnnotationKeys, cells: Verdict) -> dict[str, Any]:
-    return {
-        keys.label: _categorical(cells.labels, last=UNKNOWN),
-        keys.score: cells.scores,
-        keys.margin: cells.margins,
-        keys.cl: _categorical(cells.cl_ids),
-        keys.reason: _categorical(cells.reasons),
-    }
-
-
-def _categorical(values: NDArray[np.object_], *, last: str = "") -> pd.Categorical:
-    from natsort import natsorted
-
-    found = sorted(natsorted(set(values)), key=lambda name: name == last)
-    return pd.Categorical(values, categories=found)
-
-
-def _record(
-    session: Session,
-    cells: Verdict,
-    asked: LabelSet,
-    *,
-    params: Mapping[str, Any],
-    groups: pd.DataFrame | None,
-) -> dict[str, Any]:
-    reasons, numbers = np.unique(cells.reasons.astype(str), return_counts=True)
-    counted = {str(reason): int(n) for reason, n in zip(reasons, numbers, strict=True)}
-    unknown = "; ".join(f"{n} {reason}" for reason, n in counted.items() if reason != "ok")
-    logg.info(f"    {counted.get('ok', 0)} cells have a label; unknown: {unknown or 'none'}")
-    labels = pd.DataFrame(
-        {
-            "name": list(asked.names),
-            "cl_id": list(asked.cl_ids),
-            "column": column_names(asked.names),
-            "description": list(asked.descriptions),
-        }
-    )
-    record = {
-        "params": params,
-        "labels": labels,
-        "genes": session.prepared.gene_report.summary(),
-        "reasons": counted,
-    }
-    return record if groups is None else record | {"groups": groups}

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_matrix
 
+    from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.cell_text_model import CellTextModel, Comparison
     from scmmgpt_tl.ontology import CellOntology
 
     from ._labels import LabelSet
     from ._session import Session
 
-__all__ = ["Judge", "own_judge", "published_judge"]
+__all__ = ["Judge", "calibration_of", "own_judge", "published_judge"]
 
 # Nothing was fitted: shares are scores as they are, and none is too low.
 _UNCALIBRATED = Calibration(temperature=1, slope=1, intercept=0, threshold=0, min_genes=1)
@@ -46,6 +47,11 @@ class Judge(NamedTuple):
     reader: Any
     kernel: Callable[[Any, csr_matrix], dict[str, Any]]
     calibration: Calibration
+
+
+def calibration_of(model: Model | EncoderModel) -> Calibration:
+    """Return how a model's probabilities become scores."""
+    return getattr(model, "calibration", _UNCALIBRATED)
 
 
 def own_judge(session: Session, asked: LabelSet, ontology: CellOntology) -> Judge:

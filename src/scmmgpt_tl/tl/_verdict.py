@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from ._decide import Decision
     from ._groups import Groups
 
-__all__ = ["GroupVerdict", "Verdict", "judge_cells", "judge_groups", "spread"]
+__all__ = [
+    "LOW_SCORE",
+    "OK",
+    "UNREADABLE",
+    "GroupVerdict",
+    "Verdict",
+    "judge_cells",
+    "judge_groups",
+    "spread",
+]
 
 FEW_GENES, LOW_SCORE, NO_COUNTS, NO_GROUP, OK = (
     "few genes",
@@ -29,6 +38,7 @@ FEW_GENES, LOW_SCORE, NO_COUNTS, NO_GROUP, OK = (
     "no group",
     "ok",
 )
+UNREADABLE = (FEW_GENES, NO_COUNTS)
 
 
 class Verdict(NamedTuple):
@@ -149,7 +159,7 @@ def judge_groups(
     The verdict per group.
     """
     n_groups = len(groups.names)
-    votes = ~np.isin(cells.reasons, [FEW_GENES, NO_COUNTS])
+    votes = ~np.isin(cells.reasons, UNREADABLE)
     codes = np.where(votes, groups.codes, -1)
     read = np.bincount(codes[codes >= 0], minlength=n_groups) > 0
     means = group_mean(p, codes, n_groups)
