@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+from scmmgpt_tl._expression import log_expression
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,18 +63,14 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     import scanpy as sc
     from anndata import AnnData
 
-    counts = sparse.vstack(list(prepared.blocks()), format="csr")[rows]
-    cells = AnnData(counts)
-    sc.pp.normalize_total(cells, target_sum=1e4)
-    sc.pp.log1p(cells)
-    cells = cells[:, _most_variable(cells.X)].copy()
-    cells.X.data = np.minimum(cells.X.data, LARGEST)
-    n = min(N_COMPONENTS, min(cells.shape) - 1)
+    values = log_expression(sparse.vstack(list(prepared.blocks()), format="csr")[rows])
+    values = values[:, _most_variable(values)]
+    values.data = np.minimum(values.data, LARGEST)
+    n = min(N_COMPONENTS, min(values.shape) - 1)
     if n < 1:
         return np.zeros((len(rows), 1), dtype=np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        sc.pp.pca(cells, n_comps=n, random_state=0)
+    cells = AnnData(values)
+    sc.pp.pca(cells, n_comps=n, random_state=0)
     place: NDArray[np.float32] = cells.obsm["X_pca"].astype(np.float32)
     return place
 

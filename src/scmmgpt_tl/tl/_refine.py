@@ -21,7 +21,7 @@ from ._decide import Decision, Rule, decide, read_level
 from ._judge import calibration_of
 from ._labels import UNKNOWN, LabelSet
 from ._place import principal_components, read_place
-from ._self_training import self_train, smooth
+from ._self_training import self_train
 from ._session import load_judging, model_params
 from ._verdict import LOW_SCORE, OK, UNREADABLE, Verdict
 
@@ -53,7 +53,6 @@ def refine(
     key: str = "scmm_cell_type",
     labels_key: str | None = None,
     use_rep: str | None = None,
-    n_neighbors: int = 10,
     n_rounds: int = 3,
     level: str | Sequence[str] | None = None,
     threshold: float | None = None,
@@ -68,10 +67,10 @@ def refine(
     """Let the cells of a data set decide together what :func:`annotate` said of each by itself.
 
     A model that has never seen a study is sure of some of its cells and not of others that are
-    much like them. Probabilities are first shared between neighbours; then, in a few rounds, a
-    logistic regression learns each label from the cells that are surest of it, and judges all
-    cells by it. What it finds depends on which cells are there: unlike :func:`annotate`, it gives a
-    cell another answer in other company.
+    much like them. In a few rounds, a logistic regression learns each label from the cells that are
+    surest of it, and judges all cells by what they have in common with these. What it finds depends
+    on which cells are there: unlike :func:`annotate`, it gives a cell another answer in other
+    company.
 
     Over the data sets of :doc:`the benchmarks </benchmarks>`, with labels given, it is right more
     often in the mean; a label that :func:`annotate` gives to the wrong cells throughout gets worse.
@@ -89,10 +88,8 @@ def refine(
         Key of `.obsm` that says which cells are alike, such as `"X_pca_harmony"` where batches
         differ.
         By default principal components of the counts.
-    n_neighbors
-        Neighbours that cells share probabilities with; 0 for none.
     n_rounds
-        Rounds of learning; 0 for none.
+        Rounds of learning.
     level, threshold
         As in :func:`annotate`.
     {model}
@@ -131,7 +128,7 @@ def refine(
     """
     keys = AnnotationKeys(key_added)
     check_arguments(None, tissue=None, threshold=threshold)
-    _check_sizes(n_neighbors, n_rounds)
+    _check_rounds(n_rounds)
     loaded = load_judging(model)
     data, own = target(adata, copy=copy, mod=mod)
     before = _read(own, key, labels_key)
@@ -151,14 +148,13 @@ def refine(
     start = logg.info(f"refining {len(readable)} cells with {len(before.labels)} labels")
     p = before.p.copy()
     if len(readable) > 1:
-        p[readable] = _refined(before, readable, place, sizes=(n_neighbors, n_rounds))
+        p[readable] = _refined(before, readable, place, n_rounds=n_rounds)
     cells = _judge(decide(p.astype(np.float32), before.labels, rule), before)
     params = flat(
         {
             "key": key,
             "labels_key": labels_key,
             "use_rep": use_rep,
-            "n_neighbors": n_neighbors,
             "n_rounds": n_rounds,
             "level": level,
             "threshold": limit,
@@ -188,18 +184,15 @@ def _refined(
     rows: NDArray[np.intp],
     place: NDArray[np.floating],
     *,
-    sizes: tuple[int, int],
+    n_rounds: int,
 ) -> NDArray[np.float64]:
     """Probabilities of some cells; the chance that a droplet is one cell stays its own."""
-    n_neighbors, n_rounds = sizes
     p, given = before.p[rows], before.given[rows]
     single = p.sum(1, keepdims=True)
     shares = p / np.maximum(single, np.finfo(np.float32).tiny)
     known = np.flatnonzero(given >= 0)
     shares[known], single[known] = 0, 1
     shares[known, given[known]] = 1
-    if n_neighbors:
-        shares = smooth(shares, place, n_neighbors=n_neighbors)
     return single * self_train(shares, place, given=given, n_rounds=n_rounds)
 
 
@@ -264,11 +257,10 @@ def _judge(decision: Decision, before: _Annotated) -> Verdict:
     )
 
 
-def _check_sizes(n_neighbors: int, n_rounds: int) -> None:
-    for name, value in (("n_neighbors", n_neighbors), ("n_rounds", n_rounds)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-            msg = f"`{name}` must be a whole number, 0 or more, not {value!r}."
-            raise ValueError(msg)
+def _check_rounds(n_rounds: int) -> None:
+    if not isinstance(n_rounds, int | np.integer) or isinstance(n_rounds, bool) or n_rounds < 1:
+        msg = f"`n_rounds` must be a whole number, 1 or more, not {n_rounds!r}."
+        raise ValueError(msg)
 
 
 def _check_model(params: Mapping[str, str], loaded: Model | EncoderModel, key: str) -> None:

@@ -5,48 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SMALLEST", "self_train", "smooth"]
+__all__ = ["self_train", "sure_cells"]
 
-# Share of a cell's neighbours in what is believed of it after smoothing.
-SMOOTHING, SMOOTHING_STEPS = 0.5, 30
 # Of each label the surer half of its cells, but no more than so many, are learned from.
 SURE_SHARE, MOST_SURE, FEWEST = 0.5, 100, 5
 # How much the cells' own classifier is believed, against what was known before.
-LEARNED_WEIGHT = 0.8
+LEARNED_WEIGHT = 0.6
 PENALTY = 0.1
 SMALLEST = 1e-4
-
-
-def smooth(
-    p: NDArray[np.floating], place: NDArray[np.floating], *, n_neighbors: int
-) -> NDArray[np.float64]:
-    r"""Let cells share what is known of them with their neighbours.
-
-    With the row-normalised graph :math:`S` of nearest neighbours, weighted by a Gaussian of the
-    distance, it iterates :math:`Q \leftarrow (1 - \alpha) P + \alpha S Q` with
-    :math:`\alpha = 0.5`, as Zhou et al. 2004 (https://doi.org/10.5555/2981345.2981386) spread
-    labels.
-
-    Parameters
-    ----------
-    p
-        Probability of each label in each cell, `(n_cells, n_labels)`.
-    place
-        Where cells lie, `(n_cells, n_dims)`.
-    n_neighbors
-        Neighbours of a cell; fewer where there are fewer cells.
-    """
-    graph = _neighbour_graph(place, n_neighbors)
-    known = np.asarray(p, np.float64)
-    shared = known
-    for _ in range(SMOOTHING_STEPS):
-        shared = (1 - SMOOTHING) * known + SMOOTHING * (graph @ shared)
-    return shared
 
 
 def self_train(
@@ -60,7 +30,7 @@ def self_train(
 
     In every round a logistic regression learns from the cells that are surest of each label, and
     from those whose label is given; with its probabilities :math:`z` those of all cells become
-    :math:`q \propto p^{0.2} z^{0.8}`, and the next round chooses by these.
+    :math:`q \propto p^{0.4} z^{0.6}`, and the next round chooses by these.
 
     Parameters
     ----------
@@ -111,16 +81,3 @@ def _fix(p: NDArray[np.floating], given: NDArray[np.intp]) -> NDArray[np.float64
     fixed[rows] = 0
     fixed[rows, given[rows]] = 1
     return fixed
-
-
-def _neighbour_graph(place: NDArray[np.floating], n_neighbors: int) -> sparse.csr_matrix:
-    from sklearn.neighbors import NearestNeighbors
-
-    k = min(n_neighbors, len(place) - 1)
-    if k < 1:
-        return sparse.identity(len(place), format="csr")
-    graph = NearestNeighbors(n_neighbors=k).fit(place).kneighbors_graph(mode="distance").tocsr()
-    farthest = np.maximum(graph.max(axis=1).toarray().ravel(), np.finfo(np.float32).tiny)
-    graph.data = np.exp(-((graph.data / np.repeat(farthest, k)) ** 2))
-    graph = graph.maximum(graph.T)
-    return sparse.diags(1 / np.asarray(graph.sum(axis=1)).ravel()) @ graph
