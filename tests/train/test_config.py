@@ -14,7 +14,7 @@ NEEDED = {
     "gencode": "genes.gz",
     "gene_text": "text.gz",
     "bert": "bert",
-    "llama": "llama",
+    "language_model": "llama",
 }
 
 

@@ -29,8 +29,10 @@ class RunConfig:
         :func:`scmmgpt_tl.train.corpus.files.open_cells`.
     gencode, gene_text
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
-    bert, llama
-        Folders with the starting weights of bridge and text decoder.
+    bert, language_model
+        Hugging Face folders with the starting weights of bridge and text decoder: a BERT-like
+        encoder, see :func:`scmmgpt_tl.train.start_bridge.bridge_config`, and a causal language
+        model of any family, see :func:`scmmgpt_tl.train.start_decoder.decoder_config`.
     markers, markers_without
         Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
         that are not used.
@@ -70,7 +72,9 @@ class RunConfig:
     extra_genes
         Symbols of non-coding genes to include.
     architecture
-        Sizes that differ from the defaults of :class:`scmmgpt_tl.model.config.ModelConfig`.
+        Sizes that differ from the defaults of :class:`scmmgpt_tl.model.config.ModelConfig`, and in
+        `bridge` from those of `bert`. Of the text decoder, `layers` and `trim_vocabulary`: which
+        layers are kept, and whether words that no description needs are left out.
     seed
         Decides every draw of cells and texts.
     real_share
@@ -95,7 +99,7 @@ class RunConfig:
     expression_steps
         Length of the training of the expression decoder.
     lora_rank
-        Rank of the changes to the text decoder; 0 changes all of it.
+        Rank of the changes to the language model; 0 changes all of it.
     parts
         Parts that each batch is drawn in. Processes share them, so the batch is the same however
         many there are; cells of a step are a multiple of it.
@@ -120,7 +124,7 @@ class RunConfig:
     gencode: Path
     gene_text: Path
     bert: Path
-    llama: Path
+    language_model: Path
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
     markers_not_shipped: tuple[str, ...] = ()
