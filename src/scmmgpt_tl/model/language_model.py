@@ -65,7 +65,7 @@ def read_config(raw: Mapping[str, Any], *, source: str) -> PretrainedConfig:
     >>> read_config({"model_type": "gpt2", "n_layer": 2}, source="it").num_hidden_layers
     2
     """
-    if code := sorted({key for key in _keys(raw) if key.strip("_").startswith(_CODE)}):
+    if code := sorted({key for key in _keys(raw) if str(key).strip("_").startswith(_CODE)}):
         msg = (
             f"{source} names code to run ({', '.join(code)}), which is never done. Remove the entry "
             "if transformers knows the model without it, or take another model."
