@@ -50,14 +50,14 @@ _LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "intermediate_size": 48,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 2048,
     "tie_word_embeddings": False,
 }
 LANGUAGE_MODELS = {
     "llama": _LLAMA,
     "qwen2": _LLAMA | {"tie_word_embeddings": True},
     "qwen3": _LLAMA | {"head_dim": 16},
-    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512},
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 2048},
     # Words are narrower than the layers, as in OPT-350m.
     "opt": {
         "hidden_size": 32,
@@ -65,7 +65,7 @@ LANGUAGE_MODELS = {
         "num_attention_heads": 4,
         "ffn_dim": 48,
         "word_embed_proj_dim": 16,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": 2048,
     },
     # Knows no places.
     "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4},

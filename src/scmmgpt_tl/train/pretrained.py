@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from logging import CRITICAL
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,7 @@ from transformers.utils import logging
 from scmmgpt_tl.model.folder import first_file, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
@@ -89,12 +90,9 @@ def read_pretrained(
     ValueError
         If weights are missing, of another shape or damaged, or would run code when read.
     """
-    before = logging.get_verbosity()
-    # What is left out and what is missing is judged here, not printed.
-    logging.set_verbosity(CRITICAL)
     try:
         # Weights that are missing are drawn before they are found to be.
-        with torch.random.fork_rng(devices=[]):
+        with _quiet(), torch.random.fork_rng(devices=[]):
             model, found = cast("Any", auto).from_pretrained(
                 folder,
                 config=config,
@@ -112,8 +110,6 @@ def read_pretrained(
             "Get them again, as safetensors; files that would run code are refused."
         )
         raise ValueError(msg) from error
-    finally:
-        logging.set_verbosity(before)
     if missing := [name for name in found["missing_keys"] if not name.startswith(tuple(needless))]:
         msg = (
             f"`{key}`: the weights in {folder} lack {', '.join(sorted(missing)[:5])}, which its "
@@ -121,3 +117,17 @@ def read_pretrained(
         )
         raise ValueError(msg)
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let transformers be still: what is left out and what is missing is judged here."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

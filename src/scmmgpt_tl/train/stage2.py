@@ -156,6 +156,8 @@ def _add_lora(decoder: TextDecoder, rank: int) -> PeftModel:
     with warnings.catch_warnings():
         # peft 0.21 asks transformers 5.23 by an old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+        # It finds out by itself which linear maps of GPT-2 are stored the other way round.
+        warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
         return get_peft_model(decoder.language_model, config)
 
 

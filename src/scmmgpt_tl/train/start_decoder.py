@@ -13,7 +13,6 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scmmgpt_tl.model.config import TransformersDecoderConfig
-from scmmgpt_tl.model.folder import first_file
 from scmmgpt_tl.model.language_model import from_config, read_config
 from scmmgpt_tl.model.state import load_strict
 from scmmgpt_tl.model.text_decoder import TextDecoder
@@ -147,7 +146,13 @@ def _read_config(folder: Path) -> PretrainedConfig:
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer:
-    path = first_file(folder, ["tokenizer.json"])
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        msg = (
+            f"`{KEY}`: {folder} lacks tokenizer.json. `AutoTokenizer` of transformers writes it: "
+            "`from_pretrained(...).save_pretrained(...)`."
+        )
+        raise FileNotFoundError(msg)
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
@@ -169,14 +174,17 @@ def _cuts(config: RunConfig) -> dict[str, Any]:
             f"{' and '.join(_CUTS)}, and sizes are those of `{KEY}`."
         )
         raise ValueError(msg)
+    if (trims := cuts.get("trim_vocabulary", False)) not in {True, False}:
+        msg = f"`architecture.decoder.trim_vocabulary` must be true or false, found {trims!r}."
+        raise ValueError(msg)
     return cuts
 
 
 def _layers(config: RunConfig, whole: PretrainedConfig) -> list[int]:
     n: int = whole.num_hidden_layers
     layers: list[int] = _cuts(config).get("layers", list(range(n)))
-    # In order, each once: what the list is if those that are no layers of it are left out.
-    if not layers or layers != [i for i in range(n) if i in layers]:
+    known = isinstance(layers, list) and [i for i in range(n) if i in layers]
+    if not known or layers != known:
         msg = (
             f"`architecture.decoder.layers` must be some of 0 to {n - 1}, in order, which are the "
             f"layers of `{KEY}`; found {layers!r}."
