@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Without float16: its scaled gradients do not go with fused optimizers.
 PRECISIONS = ("auto", "bf16-mixed", "bf16-true", "32-true")
+BITS = (4, 8, 32)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ class RunConfig:
         Length of the training of the expression decoder.
     lora_rank
         Rank of the changes to the language model; 0 changes all of it.
+    language_model_bits
+        32; or 8 or 4, to hold the language model in less memory while only changes of low rank are
+        learned. It needs bitsandbytes, and one device.
     parts
         Parts that each batch is drawn in. Processes share them, so the batch is the same however
         many there are; cells of a step are a multiple of it.
@@ -158,6 +162,7 @@ class RunConfig:
     droplet_steps: int = 600
     expression_steps: int = 600
     lora_rank: int = 0
+    language_model_bits: int = 32
     parts: int = 4
     accumulate: int = 1
     precision: str = "auto"
@@ -177,6 +182,17 @@ class RunConfig:
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
                 raise ValueError(msg)
+        if self.language_model_bits not in BITS:
+            msg = f"`language_model_bits` must be 4, 8 or 32, found {self.language_model_bits!r}."
+            raise ValueError(msg)
+        if self.language_model_bits < 32 and not (
+            self.lora_rank and not self.architecture.get("decoder")
+        ):
+            msg = (
+                f"`language_model_bits: {self.language_model_bits}` holds a language model that stays "
+                "as it is: set `lora_rank` to 1 or more, and leave `architecture.decoder` out."
+            )
+            raise ValueError(msg)
         for pair in self.known_apart:
             if pair.count("~") != 1:
                 msg = f"`known_apart` must hold pairs such as 'trained ~ kept out', found {pair!r}."

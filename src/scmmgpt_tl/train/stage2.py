@@ -14,6 +14,7 @@ from scmmgpt_tl.model.padding import pad_ids
 from .batches import draw_batch, mean_over_all, own_parts
 from .learner import Learner
 from .optimize import one_cycle
+from .start_decoder import read_language_model
 from .tissues import readable
 from .written import write_description
 
@@ -117,8 +118,18 @@ class TextStage(Learner):
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Make low-rank changes part of the decoder."""
-        if self._lora is not None:
-            self._lora.merge_and_unload()
+        if self._lora is None:
+            return {}
+        lora, config = self._lora, self._config
+        if config.language_model_bits < 32:
+            # What was learned on rounded weights is added to those that were not.
+            from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+            learned = get_peft_model_state_dict(lora)
+            self._decoder.language_model = read_language_model(config.language_model)
+            lora = _add_lora(self._decoder, config.lora_rank)
+            set_peft_model_state_dict(lora, learned)
+        lora.merge_and_unload()
         return {}
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from scmmgpt_tl.model.config import TransformersDecoderConfig
 from scmmgpt_tl.model.language_model import from_config, read_config
@@ -101,13 +102,14 @@ def start_decoder(config: RunConfig, words: Vocabulary, *, query_width: int) -> 
     ------
     FileNotFoundError
         If the folder of the language model lacks its config or weights.
+    ImportError
+        If it is to be held in few bits, and bitsandbytes is not there.
     ValueError
         If its weights are damaged or not whole, or it cannot be cut as is wanted.
     """
-    folder = config.language_model
-    whole = _read_config(folder)
+    whole = _read_config(config.language_model)
     small = _cut_config(config, whole, words)
-    model = read_pretrained(AutoModelForCausalLM, folder, key=KEY, config=deepcopy(whole))
+    model = read_language_model(config.language_model, bits=config.language_model_bits)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if _cuts(config):
@@ -115,6 +117,30 @@ def start_decoder(config: RunConfig, words: Vocabulary, *, query_width: int) -> 
         return TextDecoder(
             decoder_config(config, words), query_width=query_width, language_model=model
         )
+
+
+def read_language_model(folder: Path, *, bits: int = 32) -> PreTrainedModel:
+    """Read a language model.
+
+    Parameters
+    ----------
+    folder
+        Hugging Face folder.
+    bits
+        Of each weight of a linear map: 32, or 8 or 4, which bitsandbytes then computes with.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder lacks its config or weights.
+    ImportError
+        If bitsandbytes is needed, and not there.
+    ValueError
+        If the weights are damaged or not whole, or the platform cannot hold them in few bits.
+    """
+    options: dict[str, Any] = {} if bits == 32 else {"quantization_config": _few_bits(bits)}
+    config = _read_config(folder)
+    return read_pretrained(AutoModelForCausalLM, folder, key=KEY, config=config, **options)
 
 
 def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
@@ -138,6 +164,16 @@ def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
     model.config.to_json_file(target / "config.json")
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
+
+
+def _few_bits(bits: int) -> BitsAndBytesConfig:
+    if find_spec("bitsandbytes") is None:
+        msg = (
+            f"`language_model_bits: {bits}` needs bitsandbytes, which is made for GPUs: "
+            "`pip install bitsandbytes`. Without it, set `language_model_bits` to 32."
+        )
+        raise ImportError(msg)
+    return BitsAndBytesConfig(load_in_8bit=bits == 8, load_in_4bit=bits == 4)
 
 
 def _read_config(folder: Path) -> PretrainedConfig:
