@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from scmmgpt_tl.model.config import TransformersDecoderConfig
 from scmmgpt_tl.model.language_model import from_config, read_config
@@ -161,7 +161,8 @@ def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
     state = {k: v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
     target.mkdir(parents=True, exist_ok=True)
     save_file(state, target / "model.safetensors", metadata={"format": "pt"})
-    model.config.to_json_file(target / "config.json")
+    # The model's own says how the file was quantised, which these weights no longer are.
+    AutoConfig.from_pretrained(folder, gguf_file=gguf).to_json_file(target / "config.json")
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
 
