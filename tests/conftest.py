@@ -11,9 +11,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     import torch
     from anndata import AnnData
     from tokenizers import Tokenizer
+    from transformers import PreTrainedModel
 
     from scmmgpt_tl.model.scmmgpt import Model, ScMMGPT
 
@@ -38,6 +42,33 @@ MARKERS = {
     "T": ("CD3D", "CD3E", "CD3G", "IL7R", "TRAC"),
     "B": ("MS4A1", "CD79A", "CD79B", "CD19"),
     "mono": ("LYZ", "CD14", "S100A8", "S100A9", "CST3"),
+}
+
+_LLAMA = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+}
+LANGUAGE_MODELS = {
+    "llama": _LLAMA,
+    "qwen2": _LLAMA | {"tie_word_embeddings": True},
+    "qwen3": _LLAMA | {"head_dim": 16},
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 2048},
+    # Words are narrower than the layers, as in OPT-350m.
+    "opt": {
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "ffn_dim": 48,
+        "word_embed_proj_dim": 16,
+        "max_position_embeddings": 2048,
+    },
+    # Knows no places.
+    "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4},
 }
 
 
@@ -94,6 +125,26 @@ def default_model() -> Model:
     from scmmgpt_tl.model.load import load_model
 
     return load_model("default", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model() -> Callable[..., PreTrainedModel]:
+    """Language models of several families, with random weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    def make(family: str, *, vocabulary: int = 40, **change: Any) -> PreTrainedModel:
+        sizes = {"vocab_size": vocabulary, "bos_token_id": 1, "eos_token_id": 2, **change}
+        config = AutoConfig.for_model(family, **LANGUAGE_MODELS[family] | sizes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            model = AutoModelForCausalLM.from_config(config).eval()
+            for parameter in model.parameters():
+                # Biases and norms that start as zeros and ones would hide a part mixed up.
+                parameter.data += 0.3 * torch.randn_like(parameter)
+        return model.requires_grad_(requires_grad=False)
+
+    return make
 
 
 @pytest.fixture(scope="session")

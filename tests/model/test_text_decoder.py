@@ -49,7 +49,7 @@ def until_end(row):
 
 def by_hand(decoder, queries, prompt):
     """The vectors of one unpadded row: bracket, queries, bracket, words."""
-    table = decoder.llama.get_input_embeddings().weight
+    table = decoder.language_model.get_input_embeddings().weight
     first, _, last = decoder.projection
     inner = last(F.gelu(first(queries)))
     return torch.cat([decoder.brackets[:1], inner, decoder.brackets[1:], table[prompt]])
@@ -76,7 +76,7 @@ def test_padding_changes_no_continuation(decoder, queries):
 def test_greedy_is_what_transformers_generates(decoder, queries):
     for i, prompt in enumerate(PROMPTS):
         vectors = by_hand(decoder, queries[i], prompt)[None]
-        expected = decoder.llama.generate(
+        expected = decoder.language_model.generate(
             inputs_embeds=vectors,
             attention_mask=torch.ones(vectors.shape[:2], dtype=torch.int64),
             max_new_tokens=12,
@@ -92,7 +92,7 @@ def test_greedy_takes_the_likeliest_word_each_time(decoder, queries):
     prompt = list(PROMPTS[2])
     for word in write(decoder, queries[2:], [PROMPTS[2]], length=5)[0]:
         vectors = by_hand(decoder, queries[2], prompt)[None]
-        assert decoder.llama(inputs_embeds=vectors).logits[0, -1].argmax() == word
+        assert decoder.language_model(inputs_embeds=vectors).logits[0, -1].argmax() == word
         prompt.append(word)
 
 
@@ -140,7 +140,9 @@ def test_loss_is_the_cross_entropy_of_the_marked_words(decoder, queries):
         target[i, -len(text) :] = 1
     losses = []
     for i, row in enumerate(rows):
-        logits = decoder.llama(inputs_embeds=by_hand(decoder, queries[i], row)[None]).logits[0]
+        logits = decoder.language_model(
+            inputs_embeds=by_hand(decoder, queries[i], row)[None]
+        ).logits[0]
         before = 4 + 2 + len(PROMPTS[i]) - 1
         for step, word in enumerate(texts[i]):
             losses.append(-logits[before + step].log_softmax(-1)[word])

@@ -90,7 +90,7 @@ RUN = {
     "gencode": "gencode.csv.gz",
     "gene_text": "gene_text.jsonl.gz",
     "bert": "bert",
-    "llama": "llama",
+    "language_model": "llama",
     "markers": "markers.csv",
     "markers_without": ["Computed"],
     "held_out_cells": ["held.h5ad"],
@@ -109,7 +109,7 @@ RUN = {
             "max_positions": 64,
             "dropout": 0.0,
         },
-        "decoder": {"hidden": 32, "n_heads": 4, "n_kv_heads": 2, "intermediate": 64},
+        "decoder": {"layers": [0, 1, 2, 3, 4, 5, 6, 29], "trim_vocabulary": True},
         "expression": {"width": 16, "n_heads": 2, "n_axes": 4},
     },
     "real_share": 0.25,
@@ -247,32 +247,27 @@ def tiny_bert(vocabulary: int):
 
 def write_bert(folder: Path, tokenizer) -> None:
     """Weights and tokenizer as Hugging Face lays them out."""
-    from safetensors.torch import save_file
-
-    folder.mkdir()
-    bert = tiny_bert(tokenizer.get_vocab_size())
-    save_file(
-        {k: v.contiguous() for k, v in bert.state_dict().items()}, folder / "model.safetensors"
-    )
+    tiny_bert(tokenizer.get_vocab_size()).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
 def tiny_llama(vocabulary: int, *, n_layers: int = LLAMA_LAYERS):
-    """A Llama with random weights, of the width of the tiny decoder."""
+    """A Llama with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    sizes = RUN["architecture"]["decoder"]
     config = LlamaConfig(
         vocab_size=vocabulary,
-        hidden_size=sizes["hidden"],
+        hidden_size=32,
         num_hidden_layers=n_layers,
-        num_attention_heads=sizes["n_heads"],
-        num_key_value_heads=sizes["n_kv_heads"],
-        intermediate_size=sizes["intermediate"],
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=64,
         max_position_embeddings=1024,
         rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
         rms_norm_eps=1e-5,
+        bos_token_id=1,
+        eos_token_id=2,
         tie_word_embeddings=True,
     )
     with torch.random.fork_rng(devices=[]):
@@ -281,11 +276,6 @@ def tiny_llama(vocabulary: int, *, n_layers: int = LLAMA_LAYERS):
 
 
 def write_llama(folder: Path, tokenizer) -> None:
-    """Weights and tokenizer as `convert_llama` leaves them."""
-    from safetensors.torch import save_file
-
-    folder.mkdir()
-    state = tiny_llama(tokenizer.get_vocab_size()).state_dict()
-    state = {k: v.contiguous() for k, v in state.items() if k != "lm_head.weight"}
-    save_file(state, folder / "model.safetensors")
+    """Weights and tokenizer as Hugging Face lays them out."""
+    tiny_llama(tokenizer.get_vocab_size()).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))

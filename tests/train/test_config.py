@@ -14,7 +14,7 @@ NEEDED = {
     "gencode": "genes.gz",
     "gene_text": "text.gz",
     "bert": "bert",
-    "llama": "llama",
+    "language_model": "llama",
 }
 
 
@@ -143,6 +143,8 @@ def test_values_are_checked_however_a_run_is_made(folder):
         ({"parts": 5}, r"`stage1_cells` must be a multiple of `parts` \(5\), found 256"),
         ({"stage2_cells": 2}, r"`stage2_cells` must be a multiple of `parts` \(4\), found 2"),
         ({"precision": "16-mixed"}, r"`precision` must be one of auto, bf16-mixed, .*'16-mixed'"),
+        ({"language_model_bits": 5}, r"`language_model_bits` must be 4, 8 or 32, found 5"),
+        ({"language_model_bits": 4}, r"`language_model_bits: 4` .* set `lora_rank` to 1 or more"),
         ({"accumulate": 0}, r"`accumulate` must be 1 or more"),
         ({"pool_steps": 0}, r"`pool_steps` must be 1 or more"),
         ({"known_apart": ["a and b"]}, r"`known_apart` must hold pairs such as .*'a and b'"),

@@ -14,9 +14,9 @@ from scmmgpt_tl.model.markers import MarkerTable
 from scmmgpt_tl.train.calibrate import _best_line, _p_of, calibrate
 from scmmgpt_tl.train.config import Hardware
 from scmmgpt_tl.train.cross_fit import left_out, read_twins, train_twins, without
-from scmmgpt_tl.train.held_out import text_vectors
 from scmmgpt_tl.train.material import prepare, start_network
 from scmmgpt_tl.train.publish import label_table
+from scmmgpt_tl.train.text_vectors import text_vectors
 
 STUDIES = {"human_a|Adult/One", "human_a|Adult/Two"}
 

@@ -19,6 +19,7 @@ from scmmgpt_tl.train.config import Hardware, RunConfig
 from scmmgpt_tl.train.cross_fit import read_twins
 from scmmgpt_tl.train.material import model_config, start_network
 from scmmgpt_tl.train.phase import load_phase, train_phase
+from scmmgpt_tl.train.start_decoder import start_decoder
 
 CPU = Hardware(accelerator="cpu", progress=False)
 pytestmark = pytest.mark.xdist_group("run")
@@ -68,7 +69,7 @@ def _paths(config):
         "gencode",
         "gene_text",
         "bert",
-        "llama",
+        "language_model",
     )
     return {name: getattr(config, name) for name in names}
 
@@ -83,12 +84,15 @@ def test_bundle_is_that_of_the_run(model, material):
     assert (model.name, model.revision) == ("tiny-run", "1")
     assert model.genes == material.genes
     assert set(model.labels.cl_ids) < set(material.types)
-    assert model.config.decoder.n_layers == len(run.LLAMA_LAYERS)
+    assert model.config.decoder.hf["num_hidden_layers"] == 8
 
 
 def test_every_part_has_moved(model, trained, run_config, material):
-    config = run.with_vocabulary(run_config, model.decoder_tokenizer)
-    start = start_network(config, material).state_dict()
+    network = start_network(run_config, material)
+    network.join_decoder(
+        start_decoder(run_config, run.vocabulary(run_config, material), query_width=32)
+    )
+    start = network.state_dict()
     learned = model.network.state_dict()
     for part in ("cell_encoder.genes", "bridge.qformer", "expression_decoder", "text_decoder"):
         keys = [key for key in start if key.startswith(part)]
@@ -117,8 +121,6 @@ def test_labels_lie_where_stage_one_put_them(model, trained, material):
 
 def test_calibration_is_fitted_with_the_weights_of_the_bundle(model, run_config, material, trained):
     config = RunConfig.read(trained / "run.yaml")
-    tokenizer, _ = run.small_tokenizer(config, material)
-    config = run.with_vocabulary(config, tokenizer)
     found, measured = calibrate.calibrate(
         model.network,
         model.label_embeddings,
@@ -301,10 +303,10 @@ def test_low_rank_changes_become_part_of_the_decoder(
     state = load_file(tmp_path / "stage2_text.safetensors")
     full = load_file(trained / "stage2_text.safetensors")
     assert state.keys() == full.keys()
-    start = load_file(config.llama / "model.safetensors")
+    start = load_file(config.language_model / "model.safetensors")
     key = "model.layers.0.self_attn.q_proj.weight"
-    change = state[f"text_decoder.llama.{key}"] - start[key].float()
+    change = state[f"text_decoder.language_model.{key}"] - start[key].float()
     assert torch.linalg.matrix_rank(change, atol=1e-6, rtol=1e-5) == 2
     # What is not a linear map stays as it was.
     norm = "model.norm.weight"
-    assert torch.equal(state[f"text_decoder.llama.{norm}"], start[norm].float())
+    assert torch.equal(state[f"text_decoder.language_model.{norm}"], start[norm].float())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -19,9 +17,7 @@ from scmmgpt_tl.train.text_vectors import text_vectors
 
 @pytest.fixture(scope="module")
 def stage(run_config, material):
-    decoder = {**run_config.architecture["decoder"], "n_layers": 2, "vocabulary": 259}
-    config = replace(run_config, architecture={**run_config.architecture, "decoder": decoder})
-    return ExpressionStage(start_network(config, material), material, config)
+    return ExpressionStage(start_network(run_config, material), material, run_config)
 
 
 def test_one_caption_a_profile(material):

@@ -36,6 +36,8 @@ class Bridge(nn.Module):
             max_position_embeddings=config.max_positions,
             hidden_dropout_prob=config.dropout,
             attention_probs_dropout_prob=config.dropout,
+            hidden_act=config.activation,
+            layer_norm_eps=config.layer_norm_eps,
             cross_attention_frequency=config.cross_attention_frequency,
             encoder_hidden_size=state_width,
             use_qformer_text_input=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,8 @@ class BridgeConfig:
         Of the text part, in tokens.
     dropout
         Share of hidden units and attention weights dropped in training.
+    activation, layer_norm_eps
+        As in the BERT that the weights started from.
     """
 
     hidden: int = 384
@@ -70,6 +72,8 @@ class BridgeConfig:
     vocabulary: int = 30522
     max_positions: int = 128
     dropout: float = 0.1
+    activation: str = "gelu"
+    layer_norm_eps: float = 1e-12
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,25 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
+class TransformersDecoderConfig:
+    """Text decoder of any family that transformers knows.
+
+    Parameters
+    ----------
+    hf
+        The language model's own `config.json`.
+    eos
+        Id of the token that ends a text; it pads as well.
+    kind
+        Tells this from a :class:`DecoderConfig`.
+    """
+
+    hf: dict[str, Any]
+    eos: int
+    kind: Literal["transformers"] = "transformers"
+
+
+@dataclass(frozen=True)
 class ExpressionConfig:
     """Text-conditioned expression decoder.
 
@@ -125,7 +148,7 @@ class ExpressionConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All sizes of a model.
+    """All sizes of a model; while it learns to read cells it has no text decoder yet.
 
     Examples
     --------
@@ -136,7 +159,7 @@ class ModelConfig:
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    decoder: DecoderConfig | TransformersDecoderConfig | None = field(default_factory=DecoderConfig)
     expression: ExpressionConfig = field(default_factory=ExpressionConfig)
 
     def to_dict(self) -> dict[str, Any]:
@@ -155,13 +178,17 @@ class ModelConfig:
         parts = {
             "encoder": EncoderConfig,
             "bridge": BridgeConfig,
-            "decoder": DecoderConfig,
+            "decoder": _decoder_part(raw.get("decoder", {})),
             "expression": ExpressionConfig,
         }
         if unknown := set(raw) - set(parts):
             msg = f"`architecture` in config.json has unknown parts {sorted(unknown)!r}."
             raise ValueError(msg)
         return cls(**{name: _build(name, part, raw.get(name, {})) for name, part in parts.items()})
+
+
+def _decoder_part(given: Mapping[str, Any]) -> type:
+    return TransformersDecoderConfig if given.get("kind") == "transformers" else DecoderConfig
 
 
 def _build(name: str, part: type, given: Mapping[str, Any]) -> Any:

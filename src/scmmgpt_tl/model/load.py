@@ -36,6 +36,8 @@ DTYPES: Final = {
 }
 
 _DECODER_PREFIX = "text_decoder."
+# Bundles that were written when every text decoder was a Llama call it so.
+_LLAMA, _LANGUAGE_MODEL = "text_decoder.llama.", "text_decoder.language_model."
 _EMBEDDINGS = "label_embeddings"
 _STEMS = ("network", "decoder", "labels")
 # Two threads that ask for one model get one model.
@@ -213,7 +215,11 @@ def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
         network = ScMMGPT(config)
-    tensors = bundle.tensors["network"] | bundle.tensors["decoder"]
+    decoder = {
+        key.replace(_LLAMA, _LANGUAGE_MODEL, 1): tensor
+        for key, tensor in bundle.tensors["decoder"].items()
+    }
+    tensors = bundle.tensors["network"] | decoder
     load_strict(network, tensors, source=str(bundle.folder))
     return network.eval().requires_grad_(requires_grad=False)
 

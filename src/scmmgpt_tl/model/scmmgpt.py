@@ -5,7 +5,7 @@ Arrays in, arrays out: this module knows nothing of AnnData.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -57,7 +57,11 @@ class ScMMGPT(nn.Module):
         self.cell_encoder = build_encoder(config.encoder)
         self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
         self.droplet_head = DropletHead(config.encoder.state_width, dropout=config.encoder.dropout)
-        self.text_decoder = TextDecoder(config.decoder, query_width=config.bridge.hidden)
+        self.text_decoder = (
+            TextDecoder(config.decoder, query_width=config.bridge.hidden)
+            if config.decoder is not None
+            else None
+        )
         self.expression_decoder = ExpressionDecoder(
             config.expression,
             n_genes=config.encoder.n_genes,
@@ -65,6 +69,11 @@ class ScMMGPT(nn.Module):
             text_width=config.bridge.hidden,
             projection=config.bridge.projection,
         )
+
+    def join_decoder(self, decoder: TextDecoder) -> None:
+        """Let a text decoder, which was made apart, write about the cells."""
+        self.text_decoder = decoder
+        self.config = replace(self.config, decoder=decoder.config)
 
     def encode_cells(self, tokens: GeneTokens, measured: torch.Tensor) -> CellStates:
         """Encode gene tokens of a data set that measured some of the genes, (genes,)."""
@@ -244,17 +253,25 @@ class Model:
         Returns
         -------
         For each row its candidates.
+
+        Raises
+        ------
+        ValueError
+            If the model has no text decoder.
         """
+        decoder = self.network.text_decoder
+        if decoder is None:
+            msg = f"The model {self.name!r} has no text decoder. Choose one that has."
+            raise ValueError(msg)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         states = torch.from_numpy(np.ascontiguousarray(queries)).to(self.device)
-        pad = self.config.decoder.eos
-        ids, mask = pad_texts(self.decoder_tokenizer, prompts, pad=pad, left=True)
+        ids, mask = pad_texts(self.decoder_tokenizer, prompts, pad=decoder.config.eos, left=True)
         texts: list[list[str]] = [[] for _ in prompts]
         for times, warmth in ((int(likeliest), 0.0), (n_candidates - likeliest, temperature)):
             if times < 1:
                 continue
             # All drawn texts of a row are written side by side: the decoder reads as fast as one.
-            words = self.network.text_decoder.generate(
+            words = decoder.generate(
                 states.repeat_interleave(times, dim=0),
                 ids.to(self.device).repeat_interleave(times, dim=0),
                 mask.to(self.device).repeat_interleave(times, dim=0),

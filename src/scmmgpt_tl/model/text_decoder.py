@@ -1,16 +1,22 @@
-"""Written language from cells: a Llama that reads query states as soft ``<cell>`` tokens."""
+"""Written language from cells: a language model that reads query states as soft ``<cell>`` tokens."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from inspect import signature
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GenerationConfig, LogitsProcessor
+
+from .language_model import build_language_model
 
 if TYPE_CHECKING:
-    from scmmgpt_tl.model.config import DecoderConfig
+    from transformers import PreTrainedModel
+
+    from scmmgpt_tl.model.config import DecoderConfig, TransformersDecoderConfig
 
 
 class TextDecoder(nn.Module):
@@ -20,31 +26,25 @@ class TextDecoder(nn.Module):
     of their own, so the vocabulary of the language model stays as it was.
     """
 
-    def __init__(self, config: DecoderConfig, *, query_width: int) -> None:
+    def __init__(
+        self,
+        config: DecoderConfig | TransformersDecoderConfig,
+        *,
+        query_width: int,
+        language_model: PreTrainedModel | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
-        llama = LlamaConfig(
-            vocab_size=config.vocabulary,
-            hidden_size=config.hidden,
-            num_hidden_layers=config.n_layers,
-            num_attention_heads=config.n_heads,
-            num_key_value_heads=config.n_kv_heads,
-            intermediate_size=config.intermediate,
-            max_position_embeddings=config.max_positions,
-            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-            rms_norm_eps=config.rms_norm_eps,
-            bos_token_id=config.bos,
-            eos_token_id=config.eos,
-            pad_token_id=config.eos,
-            tie_word_embeddings=True,
-        )
-        self.llama = LlamaForCausalLM(llama)
+        self.language_model = language_model or build_language_model(config)
+        # Of what the words are read as, which some families project to their own width.
+        words = cast("nn.Embedding", self.language_model.get_input_embeddings())
+        width = words.weight.shape[1]
         self.projection = nn.Sequential(
-            nn.Linear(query_width, config.hidden),
+            nn.Linear(query_width, width),
             nn.GELU(),
-            nn.Linear(config.hidden, config.hidden),
+            nn.Linear(width, width),
         )
-        self.brackets = nn.Parameter(torch.empty(2, config.hidden).normal_(std=0.02))
+        self.brackets = nn.Parameter(torch.empty(2, width).normal_(std=0.02))
 
     def soft_tokens(self, queries: torch.Tensor) -> torch.Tensor:
         """Return ``<cell> q1 ... qn </cell>`` as vectors, (cells, queries + 2, hidden)."""
@@ -55,10 +55,27 @@ class TextDecoder(nn.Module):
     def inputs(
         self, queries: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return embeddings and mask of left-padded prompts with the cell tokens before them."""
-        words = self.llama.get_input_embeddings()(input_ids)
+        """Return embeddings and mask of left-padded prompts with the cell tokens before them.
+
+        Raises
+        ------
+        ValueError
+            If they are longer than what the language model can read.
+        """
+        words = self.language_model.get_input_embeddings()(input_ids)
         cell = self.soft_tokens(queries).to(words.dtype)
+        if (length := cell.shape[1] + words.shape[1]) > self.n_positions:
+            msg = (
+                f"The tokens of a cell and its text are {length} together; the language model reads "
+                f"{self.n_positions}. Shorten the text, or take another language model."
+            )
+            raise ValueError(msg)
         return _insert_after_padding(cell, words, mask)
+
+    @property
+    def n_positions(self) -> int:
+        """Tokens that the language model can read."""
+        return getattr(self.language_model.config, "max_position_embeddings", None) or sys.maxsize
 
     def forward(
         self,
@@ -79,13 +96,18 @@ class TextDecoder(nn.Module):
             1 where a word is to be predicted, (cells, length).
         """
         embeddings, full_mask = self.inputs(queries, input_ids, mask)
-        hidden = self.llama.model(
-            inputs_embeds=embeddings, attention_mask=full_mask
-        ).last_hidden_state
-        before = hidden[:, -input_ids.shape[1] - 1 : -1]
         chosen = target.bool()
-        logits = self.llama.lm_head(before[chosen])
-        return F.cross_entropy(logits.float(), input_ids[chosen])
+        # Words before the first that is to be predicted in any row need no logits.
+        n_last = chosen.shape[1] - int(chosen.any(0).int().argmax())
+        logits = self.language_model(
+            inputs_embeds=embeddings,
+            attention_mask=full_mask,
+            logits_to_keep=n_last + 1,
+            use_cache=False,
+            **self._places(full_mask),
+        ).logits[:, :-1]
+        chosen = chosen[:, -n_last:]
+        return F.cross_entropy(logits[chosen].float(), input_ids[:, -n_last:][chosen])
 
     @torch.inference_mode()
     def generate(
@@ -118,37 +140,35 @@ class TextDecoder(nn.Module):
         Ids (cells, new words); after its end a row holds the end token only.
         """
         embeddings, full_mask = self.inputs(queries, input_ids, mask)
-        output = self.llama.model(
-            inputs_embeds=embeddings, attention_mask=full_mask, use_cache=True
+        return cast("Any", self.language_model).generate(
+            inputs_embeds=embeddings,
+            attention_mask=full_mask,
+            generation_config=GenerationConfig(
+                max_new_tokens=min(max_new_tokens, self.n_positions - embeddings.shape[1]),
+                do_sample=False,
+                eos_token_id=self.config.eos,
+                pad_token_id=self.config.eos,
+            ),
+            logits_processor=[_Draw(temperature, generator)] if temperature else None,
         )
-        cache, hidden = output.past_key_values, output.last_hidden_state[:, -1]
-        done = torch.zeros(len(queries), dtype=torch.bool, device=queries.device)
-        words: list[torch.Tensor] = []
-        for _ in range(max_new_tokens):
-            word = _pick(self.llama.lm_head(hidden).float(), temperature, generator)
-            word = torch.where(done, torch.full_like(word, self.config.eos), word)
-            words.append(word)
-            done = done | (word == self.config.eos)
-            if bool(done.all()):
-                break
-            full_mask = F.pad(full_mask, (0, 1), value=1)
-            output = self.llama.model(
-                input_ids=word[:, None],
-                attention_mask=full_mask,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            cache, hidden = output.past_key_values, output.last_hidden_state[:, -1]
-        return torch.stack(words, dim=1)
+
+    def _places(self, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Number the words of each row from its first, not from the padding before it."""
+        if "position_ids" not in signature(self.language_model.forward).parameters:
+            return {}  # Such a family knows of distances alone, or reads in order.
+        return {"position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
 
 
-def _pick(
-    logits: torch.Tensor, temperature: float, generator: torch.Generator | None
-) -> torch.Tensor:
-    if temperature == 0:
-        return logits.argmax(-1)
-    probabilities = (logits / temperature).softmax(-1).cpu()
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits.device)
+class _Draw(LogitsProcessor):
+    """Leaves the word that it drew as the only choice: transformers draws from a global state."""
+
+    def __init__(self, temperature: float, generator: torch.Generator | None) -> None:
+        self._temperature, self._generator = temperature, generator
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        chances = (scores.float() / self._temperature).softmax(-1).cpu()
+        word = torch.multinomial(chances, 1, generator=self._generator).to(scores.device)
+        return torch.full_like(scores, -torch.inf).scatter(1, word, 0.0)
 
 
 def _insert_after_padding(

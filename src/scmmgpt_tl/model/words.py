@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 
+from .folder import read_json
 from .padding import pad_ids
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def read_words(folders: Sequence[Path], *, n_tokens: int) -> Tokenizer | None:
         if path.suffix == ".json":
             tokenizer = Tokenizer.from_file(str(path))
         else:
-            tokenizer = BertWordPieceTokenizer(str(path), lowercase=True)._tokenizer
+            tokenizer = BertWordPieceTokenizer(str(path), lowercase=_lowers(path))._tokenizer
     except Exception as error:
         # The library raises bare exceptions.
         msg = f"{path} is not the vocabulary of a BERT ({error}). Get the file again."
@@ -114,3 +115,9 @@ def read_words(folders: Sequence[Path], *, n_tokens: int) -> Tokenizer | None:
         msg = f"{path} has {size:,} words where the network knows {n_tokens:,}."
         raise ValueError(msg)
     return tokenizer
+
+
+def _lowers(vocabulary: Path) -> bool:
+    """Whether words are read in small letters, which BERT does unless a file beside it denies it."""
+    path = vocabulary.with_name("tokenizer_config.json")
+    return not path.is_file() or read_json(path).get("do_lower_case", True) is not False

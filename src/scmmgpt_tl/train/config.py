@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Without float16: its scaled gradients do not go with fused optimizers.
 PRECISIONS = ("auto", "bf16-mixed", "bf16-true", "32-true")
+BITS = (4, 8, 32)
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class RunConfig:
         :func:`scmmgpt_tl.train.corpus.files.open_cells`.
     gencode, gene_text
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
-    bert, llama
-        Folders with the starting weights of bridge and text decoder.
+    bert, language_model
+        Hugging Face folders with the starting weights of bridge and text decoder: a BERT-like
+        encoder, see :func:`scmmgpt_tl.train.start_bridge.bridge_config`, and a causal language
+        model of any family, see :func:`scmmgpt_tl.train.start_decoder.decoder_config`.
     markers, markers_without
         Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
         that are not used.
@@ -70,7 +73,9 @@ class RunConfig:
     extra_genes
         Symbols of non-coding genes to include.
     architecture
-        Sizes that differ from the defaults of :class:`scmmgpt_tl.model.config.ModelConfig`.
+        Sizes that differ from the defaults of :class:`scmmgpt_tl.model.config.ModelConfig`, and in
+        `bridge` from those of `bert`. Of the text decoder, `layers` and `trim_vocabulary`: which
+        layers are kept, and whether words that no description needs are left out.
     seed
         Decides every draw of cells and texts.
     real_share
@@ -95,7 +100,10 @@ class RunConfig:
     expression_steps
         Length of the training of the expression decoder.
     lora_rank
-        Rank of the changes to the text decoder; 0 changes all of it.
+        Rank of the changes to the language model; 0 changes all of it.
+    language_model_bits
+        32; or 8 or 4, to hold the language model in less memory while only changes of low rank are
+        learned. It needs bitsandbytes, and one device.
     parts
         Parts that each batch is drawn in. Processes share them, so the batch is the same however
         many there are; cells of a step are a multiple of it.
@@ -120,7 +128,7 @@ class RunConfig:
     gencode: Path
     gene_text: Path
     bert: Path
-    llama: Path
+    language_model: Path
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
     markers_not_shipped: tuple[str, ...] = ()
@@ -154,6 +162,7 @@ class RunConfig:
     droplet_steps: int = 600
     expression_steps: int = 600
     lora_rank: int = 0
+    language_model_bits: int = 32
     parts: int = 4
     accumulate: int = 1
     precision: str = "auto"
@@ -173,6 +182,17 @@ class RunConfig:
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
                 raise ValueError(msg)
+        if self.language_model_bits not in BITS:
+            msg = f"`language_model_bits` must be 4, 8 or 32, found {self.language_model_bits!r}."
+            raise ValueError(msg)
+        if self.language_model_bits < 32 and not (
+            self.lora_rank and not self.architecture.get("decoder")
+        ):
+            msg = (
+                f"`language_model_bits: {self.language_model_bits}` holds a language model that stays "
+                "as it is: set `lora_rank` to 1 or more, and leave `architecture.decoder` out."
+            )
+            raise ValueError(msg)
         for pair in self.known_apart:
             if pair.count("~") != 1:
                 msg = f"`known_apart` must hold pairs such as 'trained ~ kept out', found {pair!r}."

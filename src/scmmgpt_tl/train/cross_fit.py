@@ -72,7 +72,7 @@ def train_twins(config: RunConfig, material: Material, folder: Path, hardware: H
     Parameters
     ----------
     config
-        The run, with the decoder's vocabulary filled in; it names the studies to leave out in turn.
+        The run; it names the studies to leave out in turn.
     material
         What the run learns from.
     folder

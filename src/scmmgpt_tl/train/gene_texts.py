@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from scmmgpt_tl.model.bridge import Bridge
 from scmmgpt_tl.model.encoders.geneset import GENE_STD
 from scmmgpt_tl.model.padding import masked_mean, pad_texts
 
 from .genes import read_gene_text
-from .start import start_bridge
+from .start_bridge import read_text_tokenizer, start_bridge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,11 +87,3 @@ def read_descriptions(
     vectors = torch.cat(means)
     rows = torch.tensor([row for row, _ in known])
     return Written(rows, (vectors - vectors.mean(0)) / vectors.std(0))
-
-
-def read_text_tokenizer(bert: Path) -> Tokenizer:
-    """Return the BERT's tokenizer without its own padding and cutting: the model does both."""
-    tokenizer = Tokenizer.from_file(str(bert / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from scmmgpt_tl.model.config import (
-    BridgeConfig,
-    DecoderConfig,
     EncoderConfig,
     ExpressionConfig,
     ModelConfig,
@@ -21,12 +19,12 @@ from scmmgpt_tl.model.scmmgpt import ScMMGPT
 from .captions import TOO_GENERAL, Captioner, marker_genes
 from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
-from .gene_texts import read_text_tokenizer, start_genes
+from .gene_texts import start_genes
 from .genes import build_gene_table
 from .mapping import not_learned
 from .markers import read_markers
 from .reference import read_profiles
-from .start import start_bridge
+from .start_bridge import bridge_config, read_text_tokenizer, start_bridge
 from .tissues import readable
 
 if TYPE_CHECKING:
@@ -133,13 +131,13 @@ def _read_markers(config: RunConfig, genes: GeneTable) -> dict[str, MarkerGenes]
 
 
 def model_config(config: RunConfig, material: Material) -> ModelConfig:
-    """Return the architecture of a run."""
+    """Return the architecture of a run, without the text decoder, which joins in at the end."""
     sizes = config.architecture
     n_types = len(set(material.profiles.terms))
     return ModelConfig(
         encoder=EncoderConfig(n_genes=len(material.genes), **sizes.get("encoder", {})),
-        bridge=BridgeConfig(**sizes.get("bridge", {})),
-        decoder=DecoderConfig(**sizes.get("decoder", {})),
+        bridge=bridge_config(config.bert, sizes.get("bridge", {})),
+        decoder=None,
         expression=ExpressionConfig(n_types=n_types, **sizes.get("expression", {})),
     )
 

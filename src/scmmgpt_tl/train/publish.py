@@ -182,8 +182,8 @@ def card(
     lines = [
         f"# {name} {revision}",
         "",
-        "A compact scMMGPT for human single cells: set encoder, Q-Former, Llama-family text decoder and",
-        "expression decoder. The architecture follows arXiv 2503.09427; the weights are our own.",
+        "A scMMGPT for human single cells: set encoder, Q-Former, text decoder and expression decoder.",
+        "The architecture follows arXiv 2503.09427; the weights are not those of its authors.",
         "",
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
         f"* Trained on cells drawn from {len(material.profiles.terms):,} reference profiles of {', '.join(studies)};",
@@ -195,8 +195,8 @@ def card(
         f"  {config.stage1_cells} cells each. Droplet head: {config.droplet_steps} steps. Stage 2: {config.stage2_steps} steps of",
         f"  {config.stage2_cells} cells (text), {config.expression_steps} steps of {TEXTS} texts (expression). Seed {config.seed}.",
         *([f"* {config.note}"] if config.note else []),
-        "* Text part of the bridge started from all-MiniLM-L6-v2 (Apache-2.0), text decoder from",
-        "  SmolLM2-135M-Instruct (Apache-2.0), trimmed in depth and vocabulary.",
+        f"* Text part of the bridge started from the BERT in `{config.bert.name}`, text decoder from the",
+        f"  language model in `{config.language_model.name}`{_of_cuts(config)}. Their licences hold for what became of them.",
         "* Cell Ontology: CC BY 4.0. Reference profiles: CellProfileLibrary (CC BY 4.0), Human Cell Landscape",
         "  (Han et al. 2020), Human Protein Atlas (CC BY-SA), northstar landmarks, clustifyrdata, numbat.",
         *map(_of_measured, measured),
@@ -204,6 +204,13 @@ def card(
         "* On studies that nothing was fitted on: see docs/benchmarks.md of scmmgpt-tl.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_cuts(config: RunConfig) -> str:
+    cuts = config.architecture.get("decoder", {})
+    layers = [f"layers {', '.join(map(str, cuts['layers']))}"] if "layers" in cuts else []
+    words = ["the words it needs"] if cuts.get("trim_vocabulary") else []
+    return f", of which it has {' and '.join((*layers, *words))}" if layers or words else ""
 
 
 def _of_measured(found: Measured) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
-
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 from .config import Hardware, RunConfig
@@ -20,8 +17,7 @@ from .publish import publish
 from .stage1 import LABELS, Stage1
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
-from .start import start_decoder
-from .vocabulary import trim_tokenizer
+from .start_decoder import decoder_config, read_vocabulary, start_decoder
 from .written import corpus_texts
 
 if TYPE_CHECKING:
@@ -29,11 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .learner import Learner
+    from .vocabulary import Vocabulary
 
 CONFIG = "run.yaml"
 STAGE1, DROPLETS, EXPRESSION, TEXT = "stage1", "droplets", "stage2_expression", "stage2_text"
-# Of the 30 layers of SmolLM2-135M: how it begins to read, and how it puts out words.
-LLAMA_LAYERS = (0, 1, 2, 3, 4, 5, 6, 29)
 
 
 def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = None) -> None:
@@ -61,8 +56,9 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     check_leakage(config, material.cells)
     # Only now: a run that was refused leaves the folder to the one with its config mended.
     _claim(folder, config)
-    tokenizer, kept = small_tokenizer(config, material)
-    config = with_vocabulary(config, tokenizer)
+    # What cannot be written with is refused now, not when cells have been learned for hours.
+    words = vocabulary(config, material)
+    decoder_config(config, words)
     # Where genes start is of no matter once they have learned, and takes minutes.
     begun = (folder / f"{STAGE1}.safetensors").exists()
     network = start_network(
@@ -97,13 +93,14 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
         ExpressionStage.parts,
         lambda: ExpressionStage(network, material, config),
     )
-
-    def text_stage() -> TextStage:
-        llama = load_file(config.llama / "model.safetensors")
-        start_decoder(network.text_decoder, llama, layers=LLAMA_LAYERS, kept=kept)
-        return TextStage(network, material, tokenizer, config)
-
-    train(TEXT, config.stage2_steps, TextStage.parts, text_stage)
+    # Only now: a language model may be larger than all else together.
+    network.join_decoder(start_decoder(config, words, query_width=network.config.bridge.hidden))
+    train(
+        TEXT,
+        config.stage2_steps,
+        TextStage.parts,
+        lambda: TextStage(network, material, words.tokenizer, config),
+    )
 
 
 def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
@@ -125,9 +122,9 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     """
     config = RunConfig.read(folder / CONFIG)
     material = prepare(config)
-    tokenizer, _ = small_tokenizer(config, material)
-    config = with_vocabulary(config, tokenizer)
-    network = ScMMGPT(model_config(config, material))
+    words = vocabulary(config, material)
+    architecture = model_config(config, material)
+    network = ScMMGPT(replace(architecture, decoder=decoder_config(config, words)))
     found = {
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (
@@ -149,7 +146,7 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
         network,
         labels,
         material,
-        tokenizer,
+        words.tokenizer,
         config,
         bundle,
         name=name,
@@ -158,22 +155,9 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     )
 
 
-def small_tokenizer(config: RunConfig, material: Material) -> tuple[Tokenizer, list[int]]:
-    """Return the decoder's tokenizer, trimmed to what descriptions need."""
-    full = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
-    return trim_tokenizer(full, corpus_texts(material.types, material.genes.symbols))
-
-
-def with_vocabulary(config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
-    """Fill in the decoder's vocabulary and its special tokens."""
-    decoder = {
-        **config.architecture.get("decoder", {}),
-        "n_layers": len(LLAMA_LAYERS),
-        "vocabulary": tokenizer.get_vocab_size(),
-        "bos": tokenizer.token_to_id("<|im_start|>"),
-        "eos": tokenizer.token_to_id("<|im_end|>"),
-    }
-    return replace(config, architecture={**config.architecture, "decoder": decoder})
+def vocabulary(config: RunConfig, material: Material) -> Vocabulary:
+    """Return the words of the text decoder; if they are trimmed, what descriptions need."""
+    return read_vocabulary(config, corpus_texts(material.types, material.genes.symbols))
 
 
 def _check_folder(folder: Path, config: RunConfig) -> None:

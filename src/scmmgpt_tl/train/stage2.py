@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from scmmgpt_tl.model.padding import pad_ids
 from .batches import draw_batch, mean_over_all, own_parts
 from .learner import Learner
 from .optimize import one_cycle
+from .start_decoder import read_language_model
 from .tissues import readable
 from .written import write_description
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .material import Material
     from .written import Written
 
-LLAMA_RATE, LORA_RATE, NEW_RATE = 4e-4, 1e-3, 1e-3
+WHOLE_RATE, LORA_RATE, NEW_RATE = 4e-4, 1e-3, 1e-3
 MOST_GENES = 8
 # What the numbers of a run and a step are joined by; those below are stage 1's.
 CELLS, WORDS = 10, 11
@@ -60,9 +61,9 @@ class TextStage(Learner):
     tokenizer
         Of the text decoder.
     config
-        The run. With a `lora_rank` the Llama stays as it is but for low-rank changes of its linear
-        maps (https://arxiv.org/abs/2106.09685), which :meth:`finish` adds to it; what joins it to
-        the cells is trained in full.
+        The run. With a `lora_rank` the language model stays as it is but for low-rank changes of
+        its linear maps (https://arxiv.org/abs/2106.09685), which :meth:`finish` adds to it; what
+        joins it to the cells is trained in full.
     """
 
     parts = ("text_decoder",)
@@ -73,7 +74,12 @@ class TextStage(Learner):
         super().__init__(network)
         self._material, self._config = material, config
         self._tokenizer = tokenizer
-        self._lora = _add_lora(network.text_decoder, config.lora_rank) if config.lora_rank else None
+        self._lora = _add_lora(self._decoder, config.lora_rank) if config.lora_rank else None
+
+    @property
+    def _decoder(self) -> TextDecoder:
+        # It has joined the network by now.
+        return cast("TextDecoder", self.network.text_decoder)
 
     def draw(self, step: int) -> Told:
         """Draw this process's cells of a step, and write about them."""
@@ -87,7 +93,7 @@ class TextStage(Learner):
             rows = slice(place * size, (place + 1) * size)
             rng = np.random.default_rng([config.seed, WORDS, step, part])
             written += describe_cells(batch.term[rows], batch.profile[rows], material, rng)
-        marked = examples(self._tokenizer, written, eos=self.network.config.decoder.eos)
+        marked = examples(self._tokenizer, written, eos=self._decoder.config.eos)
         return Told(batch.values, batch.measured, *marked)
 
     def forward(self, batch: Told, step: int) -> dict[str, torch.Tensor]:
@@ -95,15 +101,16 @@ class TextStage(Learner):
         with torch.no_grad():
             states = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
             queries = self.network.read_states(*states).queries
-        loss = self.network.text_decoder(queries, batch.ids, batch.mask, batch.target)
+        loss = self._decoder(queries, batch.ids, batch.mask, batch.target)
         return {"loss": mean_over_all(loss, int(batch.target.sum()))}
 
     def groups(self) -> list[dict[str, Any]]:
         """Return what is trained, and how fast."""
-        decoder, rate = self.network.text_decoder, LORA_RATE if self._lora else LLAMA_RATE
-        llama = [p for name, p in decoder.llama.named_parameters() if _learns(name, self._lora)]
+        decoder, rate = self._decoder, LORA_RATE if self._lora else WHOLE_RATE
+        named = decoder.language_model.named_parameters()
+        learned = [parameter for name, parameter in named if _learns(name, self._lora)]
         new = [*decoder.projection.parameters(), decoder.brackets]
-        return [{"params": llama, "lr": rate}, {"params": new, "lr": NEW_RATE}]
+        return [{"params": learned, "lr": rate}, {"params": new, "lr": NEW_RATE}]
 
     def schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
         """Return how the rates rise and fall."""
@@ -111,8 +118,18 @@ class TextStage(Learner):
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Make low-rank changes part of the decoder."""
-        if self._lora is not None:
-            self._lora.merge_and_unload()
+        if self._lora is None:
+            return {}
+        lora, config = self._lora, self._config
+        if config.language_model_bits < 32:
+            # What was learned on rounded weights is added to those that were not.
+            from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+            learned = get_peft_model_state_dict(lora)
+            self._decoder.language_model = read_language_model(config.language_model)
+            lora = _add_lora(self._decoder, config.lora_rank)
+            set_peft_model_state_dict(lora, learned)
+        lora.merge_and_unload()
         return {}
 
 
@@ -150,7 +167,9 @@ def _add_lora(decoder: TextDecoder, rank: int) -> PeftModel:
     with warnings.catch_warnings():
         # peft 0.21 asks transformers 5.23 by an old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-        return get_peft_model(decoder.llama, config)
+        # It finds out by itself which linear maps of GPT-2 are stored the other way round.
+        warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
+        return get_peft_model(decoder.language_model, config)
 
 
 def _learns(name: str, lora: PeftModel | None) -> bool:

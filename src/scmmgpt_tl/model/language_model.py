@@ -1,0 +1,126 @@
+"""Language models of any family that transformers knows, built from their `config.json` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoModelForCausalLM,
+    LlamaConfig,
+)
+
+from .config import DecoderConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from .config import TransformersDecoderConfig
+
+# Keys by which a config brings code along, or names a place to fetch it from.
+_CODE = ("auto_map", "attn_implementation", "experts_implementation")
+
+
+def build_language_model(config: DecoderConfig | TransformersDecoderConfig) -> PreTrainedModel:
+    """Build the network of a text decoder, with random weights in float32.
+
+    Raises
+    ------
+    ValueError
+        If the config is not one of a language model that writes, or brings code along.
+    """
+    if isinstance(config, DecoderConfig):
+        return from_config(_llama(config))
+    return from_config(read_config(config.hf, source="`hf` of the text decoder"))
+
+
+def from_config(config: PretrainedConfig) -> PreTrainedModel:
+    """Build a language model of transformers, with random weights in float32."""
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+
+
+def read_config(raw: Mapping[str, Any], *, source: str) -> PretrainedConfig:
+    """Read the `config.json` of a language model.
+
+    Parameters
+    ----------
+    raw
+        Its content.
+    source
+        Where it comes from, for the message.
+
+    Raises
+    ------
+    ValueError
+        If transformers does not know the family, or it writes no text; if the config brings code
+        along, or is of weights that are quantised already.
+
+    Examples
+    --------
+    >>> read_config({"model_type": "gpt2", "n_layer": 2}, source="it").num_hidden_layers
+    2
+    """
+    if code := sorted({key for key in _keys(raw) if str(key).strip("_").startswith(_CODE)}):
+        msg = (
+            f"{source} names code to run ({', '.join(code)}), which is never done. Remove the entry "
+            "if transformers knows the model without it, or take another model."
+        )
+        raise ValueError(msg)
+    if raw.get("quantization_config"):
+        msg = f"{source} is of weights that are quantised already. Take the model as it was before."
+        raise ValueError(msg)
+    kind = str(raw.get("model_type"))
+    if not _writes(kind):
+        msg = (
+            f"{source} says model_type {kind!r}, which is no language model that transformers can "
+            "continue a text with. Take a causal one, such as a Llama, Qwen, GPT-2 or OPT."
+        )
+        raise ValueError(msg)
+    try:
+        return CONFIG_MAPPING[kind].from_dict(dict(raw))
+    except Exception as error:
+        # Each family checks its values in its own way.
+        msg = f"{source} is not the config of a {kind!r} ({error}). Get the file again."
+        raise ValueError(msg) from error
+
+
+def _writes(kind: str) -> bool:
+    if kind not in CONFIG_MAPPING:
+        return False
+    known = CONFIG_MAPPING[kind]
+    # Families that fill gaps read in both directions, or are told what to write by an encoder.
+    return known in MODEL_FOR_CAUSAL_LM_MAPPING and known not in MODEL_FOR_MASKED_LM_MAPPING
+
+
+def _keys(raw: Any) -> Iterator[str]:
+    match raw:
+        case dict():
+            yield from raw
+            for value in raw.values():
+                yield from _keys(value)
+        case list():
+            for value in raw:
+                yield from _keys(value)
+
+
+def _llama(config: DecoderConfig) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=config.vocabulary,
+        hidden_size=config.hidden,
+        num_hidden_layers=config.n_layers,
+        num_attention_heads=config.n_heads,
+        num_key_value_heads=config.n_kv_heads,
+        intermediate_size=config.intermediate,
+        max_position_embeddings=config.max_positions,
+        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+        rms_norm_eps=config.rms_norm_eps,
+        bos_token_id=config.bos,
+        eos_token_id=config.eos,
+        pad_token_id=config.eos,
+        tie_word_embeddings=True,
+    )
