@@ -1,9 +1,10 @@
 """Cell encoders: one file or folder each, holding its tokenizer and its network.
 
 The protocol is two calls: ``tokenizer(rows) -> GeneTokens`` (numpy only) and
-``encoder(tokens, measured) -> states, mask`` with ``states`` of shape (cells, states, width).
-A published encoder has a third, ``encoder.pool(states, mask, tokens) -> cells``, a reader of the
-folder it was published as, and a row in :mod:`.published`.
+``encoder(tokens) -> states, mask`` with ``states`` of shape (cells, states, width). Our own encoder
+is also told which genes were measured, ``encoder(tokens, measured)``; published ones take a gene
+that was not for a silent one. These have a third call, ``encoder.pool(states, mask, tokens) ->
+cells``, a reader of the folder they were published as, and a row in :mod:`.published`.
 """
 
 from __future__ import annotations

@@ -66,23 +66,18 @@ class LangCellNetwork(nn.Module):
         self.text_projection = nn.Linear(texts.width, projection)
         self.match_head = nn.Linear(texts.width, 2)
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, `<cls>` first.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), True where there is a token.
         """
-        del measured
         ids, _, mask = tokens.rectangle(pad_id=self.pad)
         return self.cells.encode(ids, mask), mask
 

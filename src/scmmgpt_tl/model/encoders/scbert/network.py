@@ -100,23 +100,18 @@ class ScBERTNetwork(nn.Module):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~.tokenizer.ScBERTTokenizer`.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), which is True everywhere.
         """
-        del measured
         if bool((tokens.lengths != self.config.n_places).any()):
             msg = f"Each cell must have all {self.config.n_places} places of scBERT as tokens."
             raise ValueError(msg)

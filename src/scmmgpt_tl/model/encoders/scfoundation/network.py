@@ -151,24 +151,19 @@ class ScFoundationNetwork(nn.Module):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~.tokenizer.ScFoundationTokenizer`.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) of expressed genes, T and S, and mask (cells, places), True
         where there is a token.
         """
-        del measured
         states, mask = self.parts[self.options.part](tokens)
         return states, mask
 
