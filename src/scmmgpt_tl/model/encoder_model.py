@@ -122,6 +122,8 @@ class EncoderModel:
         Sizes and settings worth telling, in words.
     device, dtype
         Where the network runs, and in which precision.
+    restriction
+        What the licence forbids, if that is to be said aloud.
     """
 
     name: str
@@ -136,6 +138,7 @@ class EncoderModel:
     facts: Mapping[str, str] = field(repr=False)
     device: torch.device
     dtype: torch.dtype
+    restriction: str = field(default="", repr=False, kw_only=True)
 
     # Far slower than our own encoder: smaller batches, for a bar that moves.
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 64, "cuda": 1024, "mps": 256}

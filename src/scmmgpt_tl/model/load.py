@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 import torch
 from tokenizers import Tokenizer
 
+from scmmgpt_tl._warnings import warn
+
 from . import _hub
+from .adopted_encoder import PUBLISHED
 from .bundle import read_bundle, read_config
-from .config import ModelConfig
+from .config import AdoptedConfig, ModelConfig
 from .load_encoder import is_bundle, load_encoder
 from .quantize import quantize
 from .scmmgpt import Model, ScMMGPT
@@ -36,8 +39,10 @@ DTYPES: Final = {
 }
 
 _DECODER_PREFIX = "text_decoder."
+_ENCODER_PREFIX = f"cell_encoder.{PUBLISHED}."
 _EMBEDDINGS = "label_embeddings"
 _STEMS = ("network", "decoder", "labels")
+_ENCODER_STEM = "encoder"
 # Two threads that ask for one model get one model.
 _LOCK = Lock()
 
@@ -94,6 +99,8 @@ def bundle_tensors(
 ) -> dict[str, dict[str, torch.Tensor]]:
     """Return the ``tensors`` of :func:`~scmmgpt_tl.model.bundle.write_bundle`, quantised.
 
+    A published cell encoder stays in full precision: what was not trained is as it was published.
+
     Parameters
     ----------
     network
@@ -103,10 +110,13 @@ def bundle_tensors(
     min_size
         Smallest matrix that becomes int8.
     """
-    small = quantize(distinct_state(network), min_size=min_size)
+    state = distinct_state(network)
+    published = {key: state.pop(key) for key in list(state) if key.startswith(_ENCODER_PREFIX)}
     parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "decoder": {}}
-    for key, tensor in small.items():
+    for key, tensor in quantize(state, min_size=min_size).items():
         parts["decoder" if key.startswith(_DECODER_PREFIX) else "network"][key] = tensor
+    if published:
+        parts[_ENCODER_STEM] = published
     return parts | {"labels": {_EMBEDDINGS: torch.tensor(label_embeddings, dtype=torch.float32)}}
 
 
@@ -189,6 +199,8 @@ def _load(
     bundle = read_bundle(folder, link_root=link_root)
     config = ModelConfig.from_dict(bundle.config)
     _check_parts(bundle, config)
+    if isinstance(config.encoder, AdoptedConfig) and config.encoder.restriction:
+        warn(f"{bundle.name} holds {config.encoder.title}: {config.encoder.restriction}")
     return Model(
         name=bundle.name,
         revision=bundle.revision,
@@ -212,17 +224,24 @@ def _load(
 def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
-        network = ScMMGPT(config)
-    tensors = bundle.tensors["network"] | bundle.tensors["decoder"]
+        network = ScMMGPT(config, bundle.cell_tokenizer)
+    tensors = {
+        key: tensor
+        for stem, state in bundle.tensors.items()
+        if stem != "labels"
+        for key, tensor in state.items()
+    }
     load_strict(network, tensors, source=str(bundle.folder))
     return network.eval().requires_grad_(requires_grad=False)
 
 
 def _check_parts(bundle: BundleFiles, config: ModelConfig) -> None:
     found = {stem: sorted(state) for stem, state in bundle.tensors.items()}
-    if sorted(found) != sorted(_STEMS) or found["labels"] != [_EMBEDDINGS]:
+    adopted = isinstance(config.encoder, AdoptedConfig)
+    stems = ((_ENCODER_STEM,) if adopted else ()) + _STEMS
+    if sorted(found) != sorted(stems) or found["labels"] != [_EMBEDDINGS]:
         msg = (
-            f"{bundle.folder} must hold {', '.join(f'{stem}.safetensors' for stem in _STEMS)}, the "
+            f"{bundle.folder} must hold {', '.join(f'{stem}.safetensors' for stem in stems)}, the "
             f"last with {_EMBEDDINGS!r} alone; found {sorted(found)}, {found.get('labels')}."
         )
         raise ValueError(msg)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config_file import read_values, whole, write_values
 from .corpus.entry import CensusEntry
+from .encoder_entry import EncoderEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,13 @@ class RunConfig:
         Sources of the gene table, see :func:`scmmgpt_tl.train.genes.build_gene_table`.
     bert, llama
         Folders with the starting weights of bridge and text decoder.
+    encoder
+        Published encoder that reads the cells, `"geneformer@folder"` and the like, see
+        :class:`scmmgpt_tl.train.encoder_entry.EncoderEntry`; by default our own.
+    encoder_tuned
+        Whether its weights are trained on, or stay as they were published.
+    encoder_tokens
+        Most tokens of a cell that it is shown, fewer than it was published with; 0 for as many.
     markers, markers_without
         Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
         that are not used.
@@ -121,6 +129,9 @@ class RunConfig:
     gene_text: Path
     bert: Path
     llama: Path
+    encoder: EncoderEntry | None = None
+    encoder_tuned: bool = False
+    encoder_tokens: int = 0
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
     markers_not_shipped: tuple[str, ...] = ()
@@ -172,6 +183,10 @@ class RunConfig:
         for name in ("parts", "accumulate", "save_every", "pool_cells", "pool_steps"):
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
+                raise ValueError(msg)
+        for name in ("encoder_tuned", "encoder_tokens"):
+            if self.encoder is None and (given := getattr(self, name)):
+                msg = f"`{name}` is {given!r}, but the run names no published `encoder`."
                 raise ValueError(msg)
         for pair in self.known_apart:
             if pair.count("~") != 1:
@@ -247,6 +262,10 @@ def _is_share(value: Any) -> bool:
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Path | None": (lambda value: value is None or isinstance(value, Path), "a path, or nothing"),
     "Path": (lambda value: isinstance(value, Path), "a path"),
+    "EncoderEntry | None": (
+        lambda value: value is None or isinstance(value, EncoderEntry),
+        "the kind and the folder of an encoder, such as geneformer@path/to/folder",
+    ),
     "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
     "tuple[str, ...]": (_tuple_of(str), "a list of names"),
     "tuple[CensusEntry, ...]": (

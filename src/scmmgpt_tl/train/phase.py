@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from scmmgpt_tl.model.state import distinct_state, load_strict
 
+from .adopt import check_published_hash
 from .batches import Batches
 from .optimize import fast_bfloat16
 
@@ -133,12 +134,13 @@ def load_phase(
     Raises
     ------
     ValueError
-        If the weights are those of another network.
+        If the weights are those of another network, or stand on another published encoder.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
         return None
     state = load_file(path)
+    check_published_hash(state, network, source=path)
     for part in parts:
         start = f"{part}."
         weights = {k: state.pop(k) for k in list(state) if k.startswith(start)}

@@ -75,7 +75,6 @@ def publish(
     place = {term: i for i, term in enumerate(material.types)}
     embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
     markers = shipped_markers(config, material)
-    average = network.cell_encoder.average.cpu().numpy()
     # What users run are the quantised weights, so the calibration must see the same.
     _quantise_in_place(network)
     calibration, measured = calibrate(
@@ -97,7 +96,9 @@ def publish(
         calibration=calibration,
         markers=markers,
         sampling=(
-            measure_sampling(config.sampling, material.genes, average) if config.sampling else None
+            measure_sampling(config.sampling, material.genes, material.average)
+            if config.sampling
+            else None
         ),
         text_tokenizer_json=material.text_tokenizer.to_str(),
         decoder_tokenizer_json=decoder_tokenizer.to_str(),

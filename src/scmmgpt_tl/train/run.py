@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from scmmgpt_tl.model.scmmgpt import ScMMGPT
-
 from .config import Hardware, RunConfig
 from .cross_fit import read_twins, train_twins
 from .droplets import DropletStage
 from .leakage import check_leakage
-from .material import Material, model_config, prepare, start_network
+from .material import Material, build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
-from .stage1 import LABELS, Stage1
+from .stage1 import LABELS, Stage1, stage1_parts
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
 from .start import start_decoder
@@ -81,7 +79,7 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     train(
         STAGE1,
         config.warm_up_steps + config.stage1_steps,
-        Stage1.parts,
+        stage1_parts(network),
         lambda: Stage1(network, material, config),
     )
     train_twins(config, material, folder, place)
@@ -127,11 +125,12 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     material = prepare(config)
     tokenizer, _ = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
-    network = ScMMGPT(model_config(config, material))
+    network = build_network(config, material)
+    stage1 = stage1_parts(network)
     found = {
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (
-            (STAGE1, Stage1.parts),
+            (STAGE1, stage1),
             (DROPLETS, DropletStage.parts),
             (EXPRESSION, ExpressionStage.parts),
             (TEXT, TextStage.parts),

@@ -9,11 +9,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from scmmgpt_tl.model.adopted_encoder import PUBLISHED, AdoptedEncoder
 from scmmgpt_tl.model.padding import pad_texts
 
 from . import losses
+from .adopt import published_hash
 from .bank import Bank, Terms, choose_terms, write_captions
 from .batches import Batch, draw_batch, gather, mean_over_all, own_parts
+from .entering import states_of
 from .learner import Learner
 from .optimize import cosine
 
@@ -51,6 +54,17 @@ CELLS, TEXTS, CHOICES, FIRST = 0, 1, 2, 3
 LABELS = "labels"
 
 
+def stage1_parts(network: ScMMGPT) -> tuple[str, ...]:
+    """Return what stage 1 trains: of a published encoder that stays as it is, nothing.
+
+    The vectors of its genes are kept all the same; they come from the seed, and are the run's own.
+    """
+    encoder = network.cell_encoder
+    if isinstance(encoder, AdoptedEncoder) and not encoder.config.tuned:
+        return ("cell_encoder.genes", "bridge")
+    return Stage1.parts
+
+
 class _Related(NamedTuple):
     exact: torch.Tensor  # (cells,) own term
     is_a: torch.Tensor  # (cells, terms)
@@ -84,12 +98,13 @@ class Stage1(Learner):
         The run.
     """
 
-    parts = ("cell_encoder", "bridge")
+    parts: tuple[str, ...] = ("cell_encoder", "bridge")
     _is_a: torch.Tensor
     _may_be: torch.Tensor
 
     def __init__(self, network: ScMMGPT, material: Material, config: RunConfig) -> None:
         super().__init__(network)
+        self.parts = stage1_parts(network)
         self._material, self._config = material, config
         terms = Terms.of(material.types)
         self._terms = terms.ids
@@ -106,7 +121,8 @@ class Stage1(Learner):
         config = self._config
         seed = (config.seed, CELLS, step)
         source, n = self._material.source, config.stage1_cells
-        return draw_batch(source, n, parts=config.parts, seed=seed)
+        drawn = draw_batch(source, n, parts=config.parts, seed=seed)
+        return Batch.of(drawn, self.network.cell_encoder)
 
     def forward(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
         """Return the loss of a batch, its parts by name, accuracy and scale."""
@@ -142,11 +158,12 @@ class Stage1(Learner):
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Return the label vectors."""
-        return {LABELS: self.label_vectors().detach().contiguous()}
+        kept = {LABELS: self.label_vectors().detach().contiguous()}
+        return kept | published_hash(self.network)
 
     def _warm_up(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Learn which type a cell is of, by the linear shortcut alone."""
-        states = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
+        states = states_of(self.network.cell_encoder, batch.cells)
         summary = self.network.bridge.summarise(*states)
         related = self._relate(batch.term)
         with _in_full_precision(summary):
@@ -157,7 +174,7 @@ class Stage1(Learner):
 
     def _compare(self, batch: Batch, step: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Compare cells with labels and, in some of the steps, with texts of their own."""
-        states, mask = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
+        states, mask = states_of(self.network.cell_encoder, batch.cells)
         seen = _Seen(states, mask, self.network.read_states(states, mask))
         related = self._relate(batch.term)
         parts: dict[str, torch.Tensor] = {}
@@ -298,5 +315,5 @@ def _rate_of(name: str) -> str:
         return "panel"
     # The feed-forwards of the queries start as copies of the text's, but have new work to do.
     new = "crossattention" in name or "_query." in name
-    pretrained = name.startswith(("qformer.", "words.")) and not new
+    pretrained = name.startswith(("qformer.", "words.", f"{PUBLISHED}.")) and not new
     return "pretrained" if pretrained else "new"

@@ -49,10 +49,10 @@ class GeneformerOptions:
 class GeneformerNetwork(Bert):
     """Gene tokens -> their states."""
 
-    def __init__(self, config: GeneformerConfig, options: GeneformerOptions) -> None:
+    def __init__(self, config: GeneformerConfig, options: GeneformerOptions | None = None) -> None:
         super().__init__(config)
         self.config = config
-        self.options = options
+        self.options = options or GeneformerOptions()
 
     @property
     def options(self) -> GeneformerOptions:

@@ -72,6 +72,7 @@ class CellEncoder(nn.Module):
 
     def __init__(self, config: ScFoundationConfig) -> None:
         super().__init__()
+        self.config = config
         self.pad = config.n_genes + 2
         self.values = ValueEmbedding(config.n_bins, config.width, alpha=config.alpha)
         self.positions = nn.Embedding(config.n_genes + 3, config.width)
