@@ -36,6 +36,8 @@ class CellPart:
         Finds it in the network that a reader returns; its `config` is its sizes.
     nested
         Dataclasses among its sizes, by name.
+    terms
+        What the licence asks of a model that holds the weights, if that is to be said aloud.
     """
 
     sizes: type
@@ -43,6 +45,7 @@ class CellPart:
     tokenizer: type
     take: Callable[[Any], Any] = _whole
     nested: Mapping[str, type] = field(default_factory=dict)
+    terms: str = ""
 
     def write_sizes(self, network: nn.Module) -> dict[str, Any]:
         """Return the sizes of a network as plain values, ready for JSON."""

@@ -68,7 +68,7 @@ class AdoptedConfig:
     tuned
         Whether the weights were trained on, or are as published.
     restriction
-        What the licence forbids, if that is to be said aloud.
+        What the licence forbids, or asks of who passes the model on, if that is to be said aloud.
     width
         Width of the vectors that genes are told apart by in the expression decoder.
     dropout

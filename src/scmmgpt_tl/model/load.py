@@ -245,6 +245,12 @@ def _check_parts(bundle: BundleFiles, config: ModelConfig) -> None:
             f"last with {_EMBEDDINGS!r} alone; found {sorted(found)}, {found.get('labels')}."
         )
         raise ValueError(msg)
+    if isinstance(config.encoder, AdoptedConfig) and bundle.cell_tokenizer is None:
+        msg = (
+            f"{bundle.folder} lacks cell_tokenizer.json, which goes with the cell encoder "
+            f"{config.encoder.title}. Get the bundle again."
+        )
+        raise ValueError(msg)
     sizes = {
         _EMBEDDINGS: (
             tuple(bundle.tensors["labels"][_EMBEDDINGS].shape),

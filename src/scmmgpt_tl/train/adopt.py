@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from scmmgpt_tl.model.adopted_encoder import AdoptedEncoder
 from scmmgpt_tl.model.config import AdoptedConfig
 from scmmgpt_tl.model.encoders.published import cell_part, reader, reader_of
 from scmmgpt_tl.model.load_encoder import load_encoder
 from scmmgpt_tl.model.matched_tokenizer import MatchedTokenizer
-from scmmgpt_tl.model.state import load_strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from scmmgpt_tl.model.encoder_model import EncoderModel, Tokenizer
     from scmmgpt_tl.model.genes import GeneTable
-    from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
     from .config import RunConfig
     from .encoder_entry import EncoderEntry
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 # Sizes that a run may still choose; the others are those of the published network.
 FREE = ("width", "dropout")
 FEWEST_KNOWN = 0.1
-HASH = "published_sha256"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,47 +88,12 @@ def adopt(config: RunConfig, genes: GeneTable) -> Adopted | None:
             state_width=network.config.width,
             sizes=sizes,
             tuned=config.encoder_tuned,
-            restriction=model.restriction,
+            restriction=model.restriction or part.terms,
             **_free(config.architecture.get("encoder", {}), model),
         ),
         tokenizer,
         network,
     )
-
-
-@torch.no_grad()
-def start_published(network: ScMMGPT, adopted: Adopted) -> None:
-    """Copy the weights as they were published into the network of a run."""
-    encoder = network.cell_encoder
-    if isinstance(encoder, AdoptedEncoder):
-        load_strict(encoder.published, adopted.network.state_dict(), source=adopted.config.title)
-
-
-def published_hash(network: ScMMGPT) -> dict[str, torch.Tensor]:
-    """Return what says which published weights a network began with, to be kept with its own."""
-    encoder = network.cell_encoder
-    if not isinstance(encoder, AdoptedEncoder):
-        return {}
-    return {HASH: torch.frombuffer(bytearray.fromhex(encoder.config.sha256), dtype=torch.uint8)}
-
-
-def check_published_hash(state: dict[str, torch.Tensor], network: ScMMGPT, *, source: Path) -> None:
-    """Take the hash out of kept weights, and compare it.
-
-    Raises
-    ------
-    ValueError
-        If the folder of the encoder holds other weights than those that were trained with.
-    """
-    found, wanted = state.pop(HASH, None), published_hash(network).get(HASH)
-    if found is None or wanted is None or torch.equal(found, wanted):
-        return
-    msg = (
-        f"{str(source)!r} was trained with other weights of the published encoder than those in the "
-        f"folder that `encoder` names ({bytes(found.tolist()).hex()[:12]} there, "
-        f"{bytes(wanted.tolist()).hex()[:12]} here). Put back the former."
-    )
-    raise ValueError(msg)
 
 
 def _read(entry: EncoderEntry) -> EncoderModel:

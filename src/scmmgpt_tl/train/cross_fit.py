@@ -23,8 +23,9 @@ from .held_out import HeldOut, encode
 from .material import build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import label_table, shipped_markers
+from .published_weights import learned_parts
 from .reference import read_profiles
-from .stage1 import LABELS, Stage1, stage1_parts
+from .stage1 import LABELS, Stage1
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,7 @@ def _judge(config: RunConfig, held: Sequence[str], folder: Path, name: str) -> T
     twin = without(config, held)
     seen = prepare(twin)
     network = build_network(twin, seen)
-    rest = load_phase(network, stage1_parts(network), folder, name)
+    rest = load_phase(network, learned_parts(network), folder, name)
     if rest is None:
         msg = (
             f"The run in {str(folder)!r} has not finished {name}. Run `scmm pretrain` with its config "

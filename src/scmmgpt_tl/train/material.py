@@ -19,7 +19,7 @@ from scmmgpt_tl.model.config import (
 from scmmgpt_tl.model.encoders.geneset import GeneSetEncoder
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
-from .adopt import adopt, start_published
+from .adopt import adopt
 from .captions import TOO_GENERAL, Captioner, marker_genes
 from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
@@ -27,6 +27,7 @@ from .gene_texts import read_text_tokenizer, start_genes
 from .genes import build_gene_table
 from .mapping import not_learned
 from .markers import read_markers
+from .published_weights import start_published
 from .reference import read_profiles
 from .start import start_bridge
 from .tissues import readable

@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader
 
 from scmmgpt_tl.model.state import distinct_state, load_strict
 
-from .adopt import check_published_hash
 from .batches import Batches
 from .optimize import fast_bfloat16
+from .published_weights import check_published_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

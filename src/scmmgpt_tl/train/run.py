@@ -15,7 +15,8 @@ from .leakage import check_leakage
 from .material import Material, build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
-from .stage1 import LABELS, Stage1, stage1_parts
+from .published_weights import learned_parts
+from .stage1 import LABELS, Stage1
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
 from .start import start_decoder
@@ -79,7 +80,7 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     train(
         STAGE1,
         config.warm_up_steps + config.stage1_steps,
-        stage1_parts(network),
+        learned_parts(network),
         lambda: Stage1(network, material, config),
     )
     train_twins(config, material, folder, place)
@@ -126,7 +127,7 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     tokenizer, _ = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
     network = build_network(config, material)
-    stage1 = stage1_parts(network)
+    stage1 = learned_parts(network)
     found = {
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (

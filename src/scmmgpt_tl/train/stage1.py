@@ -9,16 +9,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.adopted_encoder import PUBLISHED, AdoptedEncoder
+from scmmgpt_tl.model.adopted_encoder import PUBLISHED
 from scmmgpt_tl.model.padding import pad_texts
 
 from . import losses
-from .adopt import published_hash
 from .bank import Bank, Terms, choose_terms, write_captions
 from .batches import Batch, draw_batch, gather, mean_over_all, own_parts
 from .entering import states_of
 from .learner import Learner
 from .optimize import cosine
+from .published_weights import learned_parts, published_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,17 +52,6 @@ RATES = {"genes": 6e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4, "labels"
 # What the numbers of a run and a step are joined by, so that no two draws are the same.
 CELLS, TEXTS, CHOICES, FIRST = 0, 1, 2, 3
 LABELS = "labels"
-
-
-def stage1_parts(network: ScMMGPT) -> tuple[str, ...]:
-    """Return what stage 1 trains: of a published encoder that stays as it is, nothing.
-
-    The vectors of its genes are kept all the same; they come from the seed, and are the run's own.
-    """
-    encoder = network.cell_encoder
-    if isinstance(encoder, AdoptedEncoder) and not encoder.config.tuned:
-        return ("cell_encoder.genes", "bridge")
-    return Stage1.parts
 
 
 class _Related(NamedTuple):
@@ -104,7 +93,7 @@ class Stage1(Learner):
 
     def __init__(self, network: ScMMGPT, material: Material, config: RunConfig) -> None:
         super().__init__(network)
-        self.parts = stage1_parts(network)
+        self.parts = learned_parts(network)
         self._material, self._config = material, config
         terms = Terms.of(material.types)
         self._terms = terms.ids

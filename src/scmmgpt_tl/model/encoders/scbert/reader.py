@@ -32,7 +32,11 @@ LICENCE: Final = (
     "package holds none of its code"
 )
 CELLS: Final = CellPart(
-    ScBERTConfig, ScBERTNetwork, ScBERTTokenizer, nested={"performer": PerformerSizes}
+    ScBERTConfig,
+    ScBERTNetwork,
+    ScBERTTokenizer,
+    nested={"performer": PerformerSizes},
+    terms="these weights are under the GPL-3.0, and so is what holds them where it is passed on.",
 )
 
 _WEIGHTS = ("panglao_pretrained.pth", "finetuned.pth", "finetune_best.pth")
