@@ -65,7 +65,14 @@ class CellPart:
             known = {name: _tuples(value) for name, value in sizes.items()}
             known |= {name: kind(**sizes[name]) for name, kind in self.nested.items()}
             return self.network(self.sizes(**known))
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:
             msg = (
                 f"`architecture['encoder']['sizes']` in config.json are none of its kind ({error})."
             )
@@ -80,18 +87,21 @@ class CellPart:
             if value is None or isinstance(value, (np.ndarray, int, float, str))
         }
 
-    def build_tokenizer(self, raw: Mapping[str, Any]) -> Any:
-        """Build the tokenizer that :meth:`write_tokenizer` was given.
+    def build_tokenizer(self, raw: Mapping[str, Any], *, n_genes: int) -> Any:
+        """Build the tokenizer that :meth:`write_tokenizer` was given, of so many genes.
 
         Raises
         ------
         ValueError
             If there is no such tokenizer.
         """
+        arrays = {name: np.asarray(value) for name, value in raw.items() if isinstance(value, list)}
+        for name, array in arrays.items():
+            if array.shape != (n_genes,):
+                msg = f"`{name}` of the cell encoder's tokenizer has {len(array)} entries, not {n_genes}."
+                raise ValueError(msg)
         try:
-            return self.tokenizer(
-                **{n: np.asarray(v) if isinstance(v, list) else v for n, v in raw.items()}
-            )
+            return self.tokenizer(**{**raw, **arrays})
         except (TypeError, ValueError) as error:
             msg = f"The tokenizer of the cell encoder is none of its kind ({error})."
             raise ValueError(msg) from error

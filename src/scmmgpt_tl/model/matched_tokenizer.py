@@ -111,7 +111,7 @@ class MatchedTokenizer:
                 "each gene, or -1. Get the bundle again."
             )
             raise ValueError(msg)
-        own = cell_part(raw["kind"]).build_tokenizer(raw["tokenizer"])
+        own = cell_part(raw["kind"]).build_tokenizer(raw["tokenizer"], n_genes=raw["n_columns"])
         columns = np.array(raw["columns"], dtype=np.int64)
         return cls(raw["kind"], own, columns, raw["n_columns"])
 
@@ -121,5 +121,6 @@ def _are_places(raw: dict[str, object]) -> bool:
     return (
         isinstance(n, int)
         and isinstance(columns, list)
+        and isinstance(raw["tokenizer"], dict)
         and all(isinstance(place, int) and -1 <= place < n for place in columns)
     )

@@ -129,7 +129,11 @@ def _shortened(tokenizer: Tokenizer, config: RunConfig) -> Tokenizer:
             f"{tokenizer.max_length}."
         )
         raise ValueError(msg)
-    return replace(tokenizer, max_length=config.encoder_tokens)  # type: ignore[type-var]
+    try:
+        return replace(tokenizer, max_length=config.encoder_tokens)  # type: ignore[type-var]
+    except ValueError as error:
+        msg = f"`encoder_tokens` is {config.encoder_tokens}, but needs room for a gene: {error}"
+        raise ValueError(msg) from error
 
 
 def _refuse_unusable(network: Any, entry: EncoderEntry) -> None:
