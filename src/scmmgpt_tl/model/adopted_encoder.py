@@ -47,8 +47,9 @@ class AdoptedEncoder(nn.Module):
         From counts over the model's genes to the network's tokens.
     """
 
+    # A state a gene takes far more memory than a few a cell.
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 32, "cuda": 256, "mps": 64}
-    """Cells a batch by default, by device: a state a gene takes far more memory than a few a cell."""
+    """Cells a batch by default, by device."""
 
     def __init__(self, config: AdoptedConfig, tokenizer: MatchedTokenizer) -> None:
         super().__init__()
@@ -71,10 +72,8 @@ class AdoptedEncoder(nn.Module):
 
         Returns
         -------
-        states
-            (cells, places, state_width). A cell without tokens has one state, of zeros.
-        mask
-            (cells, places), True where a state may be attended to.
+        States (cells, places, state_width) and mask (cells, places), True where a state may be
+        attended to. A cell without tokens has one state, of zeros.
         """
         del measured
         lengths = tokens.lengths

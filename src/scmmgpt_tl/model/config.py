@@ -50,7 +50,7 @@ class AdoptedConfig:
     Parameters
     ----------
     kind
-        Row of the table of published encoders, :mod:`scmmgpt_tl.model.encoders.published`.
+        Row of the table of published encoders, in `model/encoders/published.py`.
     title
         Name of the published model, with its variant.
     licence

@@ -27,8 +27,7 @@ READERS: Final = {
 class Reader(Protocol):
     """What a module of the table offers.
 
-    One whose encoder can become that of a model of ours has a :class:`~scmmgpt_tl.model.cell_part.
-    CellPart` besides, under `CELLS`.
+    One whose encoder can become that of a model of ours offers a `CellPart` too, under `CELLS`.
     """
 
     LAYOUT: str
