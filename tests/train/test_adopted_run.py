@@ -102,7 +102,8 @@ def test_the_bundle_says_what_it_holds(trained, model, capsys):
 def test_the_tools_take_it(model, counts_adata):
     cells = counts_adata
     scmm.tl.annotate(cells, model=model)
-    assert cells.obs["scmm_cell_type"].notna().all()
+    assert set(cells.obs["scmm_cell_type"]) <= {*model.labels.names, "unknown"}
+    assert cells.obs["scmm_cell_type_score"].between(0, 1).all()
     scmm.tl.embed(cells, model=model)
     np.testing.assert_allclose(np.linalg.norm(cells.obsm["X_scmm"], axis=1), 1, atol=1e-5)
     scmm.tl.search(cells, "T cell", model=model)
@@ -117,8 +118,12 @@ def test_batches_and_order_do_not_matter(model, counts_adata):
     counts[4] = 0
     counts_adata.X = counts
     other = counts_adata[::-1].copy()
-    scmm.tl.embed(counts_adata, model=model)
-    scmm.tl.embed(other, model=model, batch_size=7)
+    for cells, size in ((counts_adata, None), (other, 7)):
+        scmm.tl.embed(cells, model=model, batch_size=size)
+        scmm.tl.annotate(cells, model=model, batch_size=size)
+    scores = other.obs.loc[counts_adata.obs_names, "scmm_cell_type_score"]
+    np.testing.assert_allclose(scores, counts_adata.obs["scmm_cell_type_score"], rtol=0, atol=1e-5)
+    assert scores.nunique() > 1
     found = other[counts_adata.obs_names].obsm["X_scmm"]
     np.testing.assert_allclose(found, counts_adata.obsm["X_scmm"], rtol=0, atol=1e-5)
     assert np.isfinite(found).all()
@@ -181,17 +186,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def test_other_weights_in_the_folder_are_noticed(run_config, folders, tmp_path):
+def test_other_weights_in_the_folder_are_noticed(run_config, folders, tmp_path, monkeypatch):
     source = shutil.copytree(folders["geneformer"], tmp_path / "geneformer")
     config = with_encoder(run_config, "geneformer", source, **SHORT)
     folder = tmp_path / "run"
-    stage_one(config, folder)
-    config.write(folder / "run.yaml")
+
+    def stop(*_, **__):
+        msg = "the power is gone"
+        raise OSError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "train_phase", stop)
+        with pytest.raises(OSError, match="the power is gone"):
+            run.pretrain(config, folder, hardware=CPU)
     assert RunConfig.read(folder / "run.yaml").resolved() == config.resolved()
     state = load_file(source / "model.safetensors")
     state["bert.embeddings.LayerNorm.bias"] += 1
     save_file(state, source / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"trained with other weights of the published encoder"):
+    with pytest.raises(ValueError, match=r"began with other weights of Geneformer V2 than are in"):
+        run.pretrain(config, folder, hardware=CPU)
+    with pytest.raises(ValueError, match=r"began with other weights of Geneformer V2 than are in"):
         run.publish_run(folder, tmp_path / "bundle", name="none", revision="1")
 
 

@@ -175,7 +175,6 @@ def _encoder_rows(model: Model) -> list[tuple[str, str]]:
     rows = [
         ("cell encoder", f"{encoder.title} (kind {encoder.kind}), weights {weights}"),
         ("it knows", f"{encoder.n_known:,} of the genes"),
-        ("its licence", encoder.licence),
     ]
     return rows + ([("mind", encoder.restriction)] if encoder.restriction else [])
 

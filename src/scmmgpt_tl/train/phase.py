@@ -23,7 +23,6 @@ from scmmgpt_tl.model.state import distinct_state, load_strict
 
 from .batches import Batches
 from .optimize import fast_bfloat16
-from .published_weights import check_published_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,13 +133,12 @@ def load_phase(
     Raises
     ------
     ValueError
-        If the weights are those of another network, or stand on another published encoder.
+        If the weights are those of another network.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
         return None
     state = load_file(path)
-    check_published_hash(state, network, source=path)
     for part in parts:
         start = f"{part}."
         weights = {k: state.pop(k) for k in list(state) if k.startswith(start)}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from .adopt import Adopted
 
-HASH = "published_sha256"
+HASH = "encoder.sha256"
+"""File of a run that says which weights it began with: paths stay when what they hold is replaced."""
 
 
 def learned_parts(network: ScMMGPT) -> tuple[str, ...]:
@@ -38,28 +39,28 @@ def start_published(network: ScMMGPT, adopted: Adopted) -> None:
         load_strict(encoder.published, adopted.network.state_dict(), source=adopted.config.title)
 
 
-def published_hash(network: ScMMGPT) -> dict[str, torch.Tensor]:
-    """Return what says which published weights a network began with, to be kept with its own."""
-    encoder = network.cell_encoder
-    if not isinstance(encoder, AdoptedEncoder):
-        return {}
-    return {HASH: torch.frombuffer(bytearray.fromhex(encoder.config.sha256), dtype=torch.uint8)}
+def keep_hash(folder: Path, adopted: Adopted | None) -> None:
+    """Write down in the folder of a run which published weights it begins with."""
+    if adopted is not None:
+        (folder / HASH).write_text(f"{adopted.config.sha256}\n", encoding="utf-8")
 
 
-def check_published_hash(state: dict[str, torch.Tensor], network: ScMMGPT, *, source: Path) -> None:
-    """Take the hash out of kept weights, and compare it.
+def check_hash(folder: Path, adopted: Adopted | None) -> None:
+    """Compare published weights with those that a run began with, if it has begun.
 
     Raises
     ------
     ValueError
-        If the folder of the encoder holds other weights than those that were trained with.
+        If they are others.
     """
-    found, wanted = state.pop(HASH, None), published_hash(network).get(HASH)
-    if found is None or wanted is None or torch.equal(found, wanted):
+    path = folder / HASH
+    if adopted is None or not path.is_file():
         return
-    msg = (
-        f"{str(source)!r} was trained with other weights of the published encoder than those in the "
-        f"folder that `encoder` names ({bytes(found.tolist()).hex()[:12]} there, "
-        f"{bytes(wanted.tolist()).hex()[:12]} here). Put back the former."
-    )
-    raise ValueError(msg)
+    found, wanted = adopted.config.sha256, path.read_text(encoding="utf-8").strip()
+    if found != wanted:
+        msg = (
+            f"The run in {str(folder)!r} began with other weights of {adopted.config.title} than are "
+            f"in the folder that `encoder` names now ({wanted[:12]} then, {found[:12]} now). Put "
+            "back the former, or give this run a folder of its own."
+        )
+        raise ValueError(msg)

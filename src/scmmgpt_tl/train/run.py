@@ -15,7 +15,7 @@ from .leakage import check_leakage
 from .material import Material, build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
-from .published_weights import learned_parts
+from .published_weights import check_hash, keep_hash, learned_parts
 from .stage1 import LABELS, Stage1
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
@@ -53,13 +53,16 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     Raises
     ------
     ValueError
-        If the folder holds another run, or the run would learn from what it is tested on.
+        If the folder holds another run or one with other weights of a published encoder, or the
+        run would learn from what it is tested on.
     """
     _check_folder(folder, config)
     material = prepare(config)
+    check_hash(folder, material.adopted)
     check_leakage(config, material.cells)
     # Only now: a run that was refused leaves the folder to the one with its config mended.
     _claim(folder, config)
+    keep_hash(folder, material.adopted)
     tokenizer, kept = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
     # Where genes start is of no matter once they have learned, and takes minutes.
@@ -124,6 +127,7 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     """
     config = RunConfig.read(folder / CONFIG)
     material = prepare(config)
+    check_hash(folder, material.adopted)
     tokenizer, _ = small_tokenizer(config, material)
     config = with_vocabulary(config, tokenizer)
     network = build_network(config, material)

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.adopted_encoder import PUBLISHED
 from scmmgpt_tl.model.padding import pad_texts
 
 from . import losses
@@ -18,7 +17,8 @@ from .batches import Batch, draw_batch, gather, mean_over_all, own_parts
 from .entering import states_of
 from .learner import Learner
 from .optimize import cosine
-from .published_weights import learned_parts, published_hash
+from .published_weights import learned_parts
+from .stage1_rates import RATES, rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,6 @@ WEIGHTS = {
     "match": 1.0,
     "caption": 0.2,
 }
-RATES = {"genes": 6e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4, "labels": 2e-3}
 # What the numbers of a run and a step are joined by, so that no two draws are the same.
 CELLS, TEXTS, CHOICES, FIRST = 0, 1, 2, 3
 LABELS = "labels"
@@ -134,7 +133,7 @@ class Stage1(Learner):
         groups["labels"].append(self.labels)
         for part in self.parts:
             for name, parameter in self.network.get_submodule(part).named_parameters():
-                groups[_rate_of(name)].append(parameter)
+                groups[rate_of(name)].append(parameter)
         return [
             # Decay would pull genes that few cells express towards zero.
             {"params": groups[k], "lr": rate, "weight_decay": 0.0 if k == "genes" else 0.01}
@@ -147,8 +146,7 @@ class Stage1(Learner):
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Return the label vectors."""
-        kept = {LABELS: self.label_vectors().detach().contiguous()}
-        return kept | published_hash(self.network)
+        return {LABELS: self.label_vectors().detach().contiguous()}
 
     def _warm_up(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Learn which type a cell is of, by the linear shortcut alone."""
@@ -295,14 +293,3 @@ class Stage1(Learner):
 def _in_full_precision(like: torch.Tensor) -> torch.autocast:
     """Differences between similarities are small: they are not compared in bfloat16."""
     return torch.autocast(like.device.type, enabled=False)
-
-
-def _rate_of(name: str) -> str:
-    if name == "genes.weight":
-        return "genes"
-    if name.startswith("panel"):
-        return "panel"
-    # The feed-forwards of the queries start as copies of the text's, but have new work to do.
-    new = "crossattention" in name or "_query." in name
-    pretrained = name.startswith(("qformer.", "words.", f"{PUBLISHED}.")) and not new
-    return "pretrained" if pretrained else "new"
