@@ -169,6 +169,32 @@ def scgpt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def geneformer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Geneformer V2 as published, with random weights at a tiny size; copy it before changing it."""
+    import json
+
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+    folder = tmp_path_factory.mktemp("models") / "geneformer"
+    genes = GeneTable.read(HERE / "data" / "genes.tsv").ensembl_ids
+    names = ["<pad>", "<mask>", "<cls>", "<eos>", *genes]
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "intermediate_size": 16}
+    sizes |= {"num_attention_heads": 2, "max_position_embeddings": 128, "initializer_range": 0.3}
+    config = BertConfig(vocab_size=len(names), hidden_act="relu", pad_token_id=0, **sizes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertForMaskedLM(config).eval().save_pretrained(folder)
+    medians = dict(zip(genes, np.random.default_rng(0).gamma(2.0, size=len(genes)), strict=True))
+    tokens = {name: i for i, name in enumerate(names)}
+    (folder / "token_dictionary.json").write_text(json.dumps(tokens))
+    (folder / "gene_median_dictionary.json").write_text(json.dumps(medians))
+    return folder
+
+
 @pytest.fixture
 def counts_adata() -> AnnData:
     """60 cells x 303 genes of raw counts in three clusters; three genes are no model's."""

@@ -33,20 +33,20 @@ def test_parts_that_cannot_be_dealt_out(monkeypatch):
 def test_a_batch_is_the_same_whoever_draws_it(monkeypatch, material):
     whole = draw_batch(material.source, 24, parts=4, seed=(3, 1))
     assert whole.values.shape == (24, 300)
-    np.testing.assert_allclose(whole.values.norm(dim=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(whole.values, axis=1), 1, atol=1e-5)
     for rank in range(2):
         place(monkeypatch, rank, 2)
         half = draw_batch(material.source, 24, parts=4, seed=(3, 1))
         rows = [i for part in own_parts(4) for i in range(6 * part, 6 * part + 6)]
-        for ours, theirs in zip(half, whole, strict=True):
-            assert torch.equal(ours, theirs[rows])
+        for name in ("counts", "measured", "term", "profile"):
+            assert np.array_equal(getattr(half, name), getattr(whole, name)[rows])
 
 
 def test_steps_and_seeds_differ(material):
     first = draw_batch(material.source, 8, parts=2, seed=(3, 1))
     for seed in ((3, 2), (4, 1)):
         other = draw_batch(material.source, 8, parts=2, seed=seed)
-        assert not torch.equal(first.values, other.values)
+        assert not np.array_equal(first.counts, other.counts)
 
 
 def test_batches_begin_where_they_are_told():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scmmgpt_tl.model import EncoderModel
+    from scmmgpt_tl.model import EncoderModel, Model
 
 FITS, DOES_NOT_FIT = 0, 1
 
@@ -155,6 +155,7 @@ def _tell_model(name: str) -> int:
         ("sha256", model.sha256),
         ("device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
         ("genes", f"{len(model.genes):,}"),
+        *_encoder_rows(model),
         ("labels", f"{len(model.labels):,}, {n_ids:,} with a Cell Ontology id"),
         ("tissues", ", ".join(tissues) or "not told"),
         ("threshold", f"{calibration.threshold:g}; cells with a lower score are unknown"),
@@ -163,6 +164,19 @@ def _tell_model(name: str) -> int:
     ]
     say(table(rows))
     return FITS
+
+
+def _encoder_rows(model: Model) -> list[tuple[str, str]]:
+    # One of two dataclasses; importing them to tell which would bring torch along.
+    encoder: Any = model.config.encoder
+    if not hasattr(encoder, "title"):
+        return [("cell encoder", f"{encoder.kind}, our own")]
+    weights = "trained on" if encoder.tuned else "as published"
+    rows = [
+        ("cell encoder", f"{encoder.title} (kind {encoder.kind}), weights {weights}"),
+        ("it knows", f"{encoder.n_known:,} of the genes"),
+    ]
+    return rows + ([("mind", encoder.restriction)] if encoder.restriction else [])
 
 
 def _tell_encoder(model: EncoderModel) -> int:

@@ -9,6 +9,14 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Places (tokens and padding) of a pass. One long cell keeps a CPU busy; more would only take memory.
+_BUDGETS = {"cpu": 4096, "cuda": 131_072, "mps": 32_768}
+
+
+def places_at_once(device: torch.device) -> int:
+    """Return how many places, padding among them, are best sent through a network together."""
+    return _BUDGETS.get(device.type, _BUDGETS["cpu"])
+
 
 def buckets(lengths: torch.Tensor, *, budget: int) -> Iterator[torch.Tensor]:
     """Share cells out, the longest first.

@@ -20,6 +20,7 @@ from .calibration import Calibration
 from .genes import GeneTable
 from .labels import LabelTable
 from .markers import MarkerTable
+from .matched_tokenizer import MatchedTokenizer
 from .sampling import MEASURED, Sampling
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ FORMAT_VERSION: Final = 1
 _GENES, _LABELS, _CALIBRATION, _CARD = "genes.tsv", "labels.tsv", "calibration.json", "README.md"
 _MARKERS, _SAMPLING = "markers.tsv", "sampling.json"
 _TEXT, _DECODER = "text_tokenizer.json", "decoder_tokenizer.json"
+_CELLS = "cell_tokenizer.json"
 _REQUIRED = frozenset({_GENES, _LABELS, _CALIBRATION, _TEXT, _DECODER, _CARD})
 _TEXT_KEYS = ("name", "revision", "licence", "sha256")
 _MAX_CONFIG_BYTES = 2**20
@@ -62,6 +64,8 @@ class BundleFiles:
         How counts are drawn; a bundle without `sampling.json` has what was measured for another.
     text_tokenizer, decoder_tokenizer
         Paths of the two tokenizer files.
+    cell_tokenizer
+        Of a published cell encoder; a bundle without `cell_tokenizer.json` has our own.
     card
         Path of the model card.
     """
@@ -80,6 +84,7 @@ class BundleFiles:
     sampling: Sampling
     text_tokenizer: Path
     decoder_tokenizer: Path
+    cell_tokenizer: MatchedTokenizer | None
     card: Path
 
 
@@ -99,6 +104,7 @@ def write_bundle(
     licence: str,
     markers: MarkerTable | None = None,
     sampling: Sampling | None = None,
+    cell_tokenizer: MatchedTokenizer | None = None,
 ) -> str:
     """Write a bundle beside ``folder``, and move it there when it is whole.
 
@@ -123,6 +129,8 @@ def write_bundle(
         Marker genes, if the model knows any.
     sampling
         How counts are drawn, if it was measured.
+    cell_tokenizer
+        Of a published cell encoder.
 
     Returns
     -------
@@ -148,6 +156,8 @@ def write_bundle(
             sampling.write(fresh / _SAMPLING)
         _write_text(fresh / _TEXT, text_tokenizer_json)
         _write_text(fresh / _DECODER, decoder_tokenizer_json)
+        if cell_tokenizer is not None:
+            _write_text(fresh / _CELLS, cell_tokenizer.to_json())
         _write_text(fresh / _CARD, card)
         for stem, state in tensors.items():
             _files.write_tensors(fresh / f"{stem}.safetensors", state)
@@ -215,6 +225,9 @@ def read_bundle(
         sampling=(Sampling.read(folder / _SAMPLING) if _SAMPLING in content["files"] else MEASURED),
         text_tokenizer=folder / _TEXT,
         decoder_tokenizer=folder / _DECODER,
+        cell_tokenizer=(
+            MatchedTokenizer.read(folder / _CELLS) if _CELLS in content["files"] else None
+        ),
         card=folder / _CARD,
     )
 

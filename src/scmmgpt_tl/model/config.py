@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OWN = "geneset"
+"""Kind of our own cell encoder."""
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Cell encoder: which one, and its sizes.
+    """Our own cell encoder, and its sizes.
 
     Parameters
     ----------
     kind
-        Name of the encoder in :mod:`scmmgpt_tl.model.encoders`.
+        `"geneset"`; all other kinds have an :class:`AdoptedConfig`.
     n_genes
         Number of genes in the gene table.
     width
@@ -31,12 +34,58 @@ class EncoderConfig:
         Share of hidden units dropped in training.
     """
 
-    kind: str = "geneset"
+    kind: str = OWN
     n_genes: int = 0
     width: int = 512
     n_blocks: int = 2
     n_states: int = 8
     state_width: int = 256
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class AdoptedConfig:
+    """Cell encoder that was published by others: which one, and its sizes.
+
+    Parameters
+    ----------
+    kind
+        Row of the table of published encoders, in `model/encoders/published.py`.
+    title
+        Name of the published model, with its variant.
+    licence
+        Of the weights, and on what grounds.
+    sha256
+        Hash of the weights as they were published.
+    n_genes
+        Number of genes in the gene table of the model.
+    n_known
+        Those among them that the encoder knows.
+    state_width
+        Width of each state.
+    sizes
+        Of the published network, as its own dataclass has them.
+    tuned
+        Whether the weights were trained on, or are as published.
+    restriction
+        What the licence forbids, or asks of who passes the model on, if that is to be said aloud.
+    width
+        Width of the vectors that genes are told apart by in the expression decoder.
+    dropout
+        Share of hidden units dropped in the training of what reads the states.
+    """
+
+    kind: str
+    title: str
+    licence: str
+    sha256: str
+    n_genes: int
+    n_known: int
+    state_width: int
+    sizes: dict[str, Any]
+    tuned: bool = False
+    restriction: str = ""
+    width: int = 512
     dropout: float = 0.1
 
 
@@ -157,7 +206,7 @@ class ModelConfig:
     True
     """
 
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig | AdoptedConfig = field(default_factory=EncoderConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
     decoder: DecoderConfig | TransformersDecoderConfig | None = field(default_factory=DecoderConfig)
     expression: ExpressionConfig = field(default_factory=ExpressionConfig)
@@ -173,10 +222,10 @@ class ModelConfig:
         Raises
         ------
         ValueError
-            If a part or a key is not known to this version of the package.
+            If a part or a key is not known to this version of the package, or one is missing.
         """
         parts = {
-            "encoder": EncoderConfig,
+            "encoder": _encoder_part(raw.get("encoder", {})),
             "bridge": BridgeConfig,
             "decoder": _decoder_part(raw.get("decoder", {})),
             "expression": ExpressionConfig,
@@ -191,8 +240,16 @@ def _decoder_part(given: Mapping[str, Any]) -> type:
     return TransformersDecoderConfig if given.get("kind") == "transformers" else DecoderConfig
 
 
+def _encoder_part(given: Mapping[str, Any]) -> type:
+    return EncoderConfig if given.get("kind", OWN) == OWN else AdoptedConfig
+
+
 def _build(name: str, part: type, given: Mapping[str, Any]) -> Any:
     if unknown := set(given) - {f.name for f in fields(part)}:
         msg = f"`architecture[{name!r}]` in config.json has unknown keys {sorted(unknown)!r}."
+        raise ValueError(msg)
+    needed = {f.name for f in fields(part) if f.default is f.default_factory is MISSING}
+    if missing := needed - set(given):
+        msg = f"`architecture[{name!r}]` in config.json lacks the keys {sorted(missing)!r}."
         raise ValueError(msg)
     return part(**given)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 
-from .buckets import buckets
+from .buckets import buckets, places_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .genes import GeneTable
     from .tokens import GeneTokens
 
-# Places (tokens and padding) of a pass. One long cell keeps a CPU busy; more would only take memory.
-_BUDGETS = {"cpu": 4096, "cuda": 131_072, "mps": 32_768}
-
 
 class Tokenizer(Protocol):
     """Counts to gene tokens; numpy only."""
@@ -36,9 +33,7 @@ class Tokenizer(Protocol):
 class CellEncoder(Protocol):
     """Gene tokens to states of a cell, and these to one vector."""
 
-    def __call__(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Return states (cells, places, width) and mask (cells, places), True for a token."""
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
@@ -127,6 +122,8 @@ class EncoderModel:
         Sizes and settings worth telling, in words.
     device, dtype
         Where the network runs, and in which precision.
+    restriction
+        What the licence forbids, if that is to be said aloud.
     """
 
     name: str
@@ -141,6 +138,7 @@ class EncoderModel:
     facts: Mapping[str, str] = field(repr=False)
     device: torch.device
     dtype: torch.dtype
+    restriction: str = field(default="", repr=False, kw_only=True)
 
     # Far slower than our own encoder: smaller batches, for a bar that moves.
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 64, "cuda": 1024, "mps": 256}
@@ -183,7 +181,7 @@ class EncoderModel:
     @property
     def budget(self) -> int:
         """Places, padding among them, that are sent through the network together."""
-        return _BUDGETS.get(self.device.type, _BUDGETS["cpu"])
+        return places_at_once(self.device)
 
     def precision(self) -> torch.autocast:
         """Run what is inside in the model's `dtype`."""

@@ -80,6 +80,32 @@ class GeneTable:
         aliases = ((alias.upper(), i) for alias, i in self.by_alias.items())
         return {**_unambiguous(aliases, taken=symbols), **symbols}
 
+    def places_in(self, other: GeneTable) -> list[int]:
+        """Return the place of each gene in another table, -1 for those that are not there.
+
+        Ensembl ids decide, then symbols, then aliases that mean one gene only.
+
+        Parameters
+        ----------
+        other
+            Any table.
+
+        Examples
+        --------
+        >>> ours = GeneTable(("JCHAIN", "MS4A1"), ("ENSG00000132465", ""), (("IGJ",), ()))
+        >>> ours.places_in(GeneTable(("CD3D", "IGJ"), ("", ""), ((), ())))
+        [1, -1]
+        """
+        places = []
+        for symbol, ensembl, aliases in zip(
+            self.symbols, self.ensembl_ids, self.aliases, strict=True
+        ):
+            names = (symbol, *(name for name in aliases if name in self.by_alias))
+            found = [other.by_ensembl.get(ensembl)]
+            found += [table.get(n) for table in (other.by_symbol, other.by_alias) for n in names]
+            places.append(next((place for place in found if place is not None), -1))
+        return places
+
     @classmethod
     def read(cls, path: str | Path) -> GeneTable:
         """Read a table written by :meth:`write`.

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 import torch
 from tokenizers import Tokenizer
 
+from scmmgpt_tl._warnings import warn
+
 from . import _hub
+from .adopted_encoder import PUBLISHED
 from .bundle import read_bundle, read_config
-from .config import ModelConfig
+from .config import AdoptedConfig, ModelConfig
 from .load_encoder import is_bundle, load_encoder
 from .quantize import quantize
 from .scmmgpt import Model, ScMMGPT
@@ -38,8 +41,10 @@ DTYPES: Final = {
 _DECODER_PREFIX = "text_decoder."
 # Bundles that were written when every text decoder was a Llama call it so.
 _LLAMA, _LANGUAGE_MODEL = "text_decoder.llama.", "text_decoder.language_model."
+_ENCODER_PREFIX = f"cell_encoder.{PUBLISHED}."
 _EMBEDDINGS = "label_embeddings"
 _STEMS = ("network", "decoder", "labels")
+_ENCODER_STEM = "encoder"
 # Two threads that ask for one model get one model.
 _LOCK = Lock()
 
@@ -96,6 +101,8 @@ def bundle_tensors(
 ) -> dict[str, dict[str, torch.Tensor]]:
     """Return the ``tensors`` of :func:`~scmmgpt_tl.model.bundle.write_bundle`, quantised.
 
+    A published cell encoder stays in full precision: what was not trained is as it was published.
+
     Parameters
     ----------
     network
@@ -105,10 +112,13 @@ def bundle_tensors(
     min_size
         Smallest matrix that becomes int8.
     """
-    small = quantize(distinct_state(network), min_size=min_size)
+    state = distinct_state(network)
+    published = {key: state.pop(key) for key in list(state) if key.startswith(_ENCODER_PREFIX)}
     parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "decoder": {}}
-    for key, tensor in small.items():
+    for key, tensor in quantize(state, min_size=min_size).items():
         parts["decoder" if key.startswith(_DECODER_PREFIX) else "network"][key] = tensor
+    if published:
+        parts[_ENCODER_STEM] = published
     return parts | {"labels": {_EMBEDDINGS: torch.tensor(label_embeddings, dtype=torch.float32)}}
 
 
@@ -191,6 +201,8 @@ def _load(
     bundle = read_bundle(folder, link_root=link_root)
     config = ModelConfig.from_dict(bundle.config)
     _check_parts(bundle, config)
+    if isinstance(config.encoder, AdoptedConfig) and config.encoder.restriction:
+        warn(f"{bundle.name} holds {config.encoder.title}: {config.encoder.restriction}")
     return Model(
         name=bundle.name,
         revision=bundle.revision,
@@ -214,22 +226,31 @@ def _load(
 def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
-        network = ScMMGPT(config)
-    decoder = {
+        network = ScMMGPT(config, bundle.cell_tokenizer)
+    tensors = {
         key.replace(_LLAMA, _LANGUAGE_MODEL, 1): tensor
-        for key, tensor in bundle.tensors["decoder"].items()
+        for stem, state in bundle.tensors.items()
+        if stem != "labels"
+        for key, tensor in state.items()
     }
-    tensors = bundle.tensors["network"] | decoder
     load_strict(network, tensors, source=str(bundle.folder))
     return network.eval().requires_grad_(requires_grad=False)
 
 
 def _check_parts(bundle: BundleFiles, config: ModelConfig) -> None:
     found = {stem: sorted(state) for stem, state in bundle.tensors.items()}
-    if sorted(found) != sorted(_STEMS) or found["labels"] != [_EMBEDDINGS]:
+    adopted = isinstance(config.encoder, AdoptedConfig)
+    stems = ((_ENCODER_STEM,) if adopted else ()) + _STEMS
+    if sorted(found) != sorted(stems) or found["labels"] != [_EMBEDDINGS]:
         msg = (
-            f"{bundle.folder} must hold {', '.join(f'{stem}.safetensors' for stem in _STEMS)}, the "
+            f"{bundle.folder} must hold {', '.join(f'{stem}.safetensors' for stem in stems)}, the "
             f"last with {_EMBEDDINGS!r} alone; found {sorted(found)}, {found.get('labels')}."
+        )
+        raise ValueError(msg)
+    if isinstance(config.encoder, AdoptedConfig) and bundle.cell_tokenizer is None:
+        msg = (
+            f"{bundle.folder} lacks cell_tokenizer.json, which goes with the cell encoder "
+            f"{config.encoder.title}. Get the bundle again."
         )
         raise ValueError(msg)
     sizes = {

@@ -82,6 +82,7 @@ def _load(
         "tokenizer": parts.tokenizer,
         "abilities": parts.abilities,
         "facts": parts.facts,
+        "restriction": parts.restriction,
         "device": device,
         "dtype": dtype,
     }

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from .adopted_encoder import AdoptedEncoder
 from .bridge import Bridge
 from .droplet_head import DropletHead, richness
-from .encoders import build_encoder, build_tokenizer
+from .encoders import build_encoder
 from .expression_decoder import ExpressionDecoder
 from .padding import masked_mean, pad_texts
 from .text_decoder import TextDecoder
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .genes import GeneTable
     from .labels import LabelTable
     from .markers import MarkerTable
+    from .matched_tokenizer import MatchedTokenizer
     from .sampling import Sampling
     from .tokens import GeneTokens
 
@@ -49,12 +51,20 @@ class CellStates(NamedTuple):
 
 
 class ScMMGPT(nn.Module):
-    """Cell encoder, bridge, droplet head, text decoder and expression decoder."""
+    """Cell encoder, bridge, droplet head, text decoder and expression decoder.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Parameters
+    ----------
+    config
+        All sizes.
+    cell_tokenizer
+        Of the cell encoder, where it is a published one.
+    """
+
+    def __init__(self, config: ModelConfig, cell_tokenizer: MatchedTokenizer | None = None) -> None:
         super().__init__()
         self.config = config
-        self.cell_encoder = build_encoder(config.encoder)
+        self.cell_encoder = build_encoder(config.encoder, cell_tokenizer)
         self.bridge = Bridge(config.bridge, state_width=config.encoder.state_width)
         self.droplet_head = DropletHead(config.encoder.state_width, dropout=config.encoder.dropout)
         self.text_decoder = (
@@ -74,6 +84,12 @@ class ScMMGPT(nn.Module):
         """Let a text decoder, which was made apart, write about the cells."""
         self.text_decoder = decoder
         self.config = replace(self.config, decoder=decoder.config)
+
+    @property
+    def cell_tokenizer(self) -> MatchedTokenizer | None:
+        """What a published cell encoder reads counts with, `None` for our own."""
+        encoder = self.cell_encoder
+        return encoder.tokenizer if isinstance(encoder, AdoptedEncoder) else None
 
     def encode_cells(self, tokens: GeneTokens, measured: torch.Tensor) -> CellStates:
         """Encode gene tokens of a data set that measured some of the genes, (genes,)."""
@@ -145,10 +161,13 @@ class Model:
     device: torch.device
     dtype: torch.dtype
 
-    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 256, "cuda": 1024, "mps": 512}
-    """Cells a batch by default, by device."""
     key: ClassVar[str] = "X_scmm"
     """Key under which embeddings are stored by default."""
+
+    @property
+    def batch_sizes(self) -> Mapping[str, int]:
+        """Cells a batch by default, by device."""
+        return self.network.cell_encoder.batch_sizes
 
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None
@@ -162,7 +181,7 @@ class Model:
         measured
             Which genes of the model the data set measured, (genes,); by default all of them.
         """
-        tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
+        tokens = self.network.cell_encoder.tokenizer(rows).to(self.device)
         with torch.inference_mode(), self._autocast():
             return self.network.encode_cells(tokens, self._panel(measured))
 
@@ -213,7 +232,7 @@ class Model:
         measured: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float32]:
         """Return the probability that text ``i`` describes cell ``i``, (cells,)."""
-        tokens = build_tokenizer(self.config.encoder)(rows).to(self.device)
+        tokens = self.network.cell_encoder.tokenizer(rows).to(self.device)
         ids, mask = self._read_text(texts)
         with torch.inference_mode():
             states, states_mask = self.network.cell_encoder(tokens, self._panel(measured))
@@ -316,6 +335,7 @@ class Model:
             sampling=self.sampling,
             text_tokenizer_json=self.text_tokenizer.to_str(),
             decoder_tokenizer_json=self.decoder_tokenizer.to_str(),
+            cell_tokenizer=self.network.cell_tokenizer,
             card=card,
             name=self.name,
             revision=self.revision,

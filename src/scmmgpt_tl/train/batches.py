@@ -11,12 +11,17 @@ from torch import distributed
 from torch.distributed.nn.functional import all_gather
 from torch.utils.data import IterableDataset
 
+from .draw import Drawn
+from .entering import enter
 from .prefetch import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scmmgpt_tl.model.encoders import CellEncoder
+
     from .draw import CellSource
+    from .entering import Entering
 
 T = TypeVar("T")
 
@@ -24,10 +29,15 @@ T = TypeVar("T")
 class Batch(NamedTuple):
     """Training cells of one process, in equal parts one after the other."""
 
-    values: torch.Tensor  # (cells, genes) token values
-    measured: torch.Tensor  # (cells, genes) bool
+    cells: Entering
     term: torch.Tensor  # (cells,) index into the types
     profile: torch.Tensor  # (cells,) profile drawn from, -1 for cells drawn from none
+
+    @classmethod
+    def of(cls, drawn: Drawn, encoder: CellEncoder) -> Batch:
+        """Let drawn cells enter an encoder."""
+        cells = enter(encoder, drawn.counts, drawn.measured)
+        return cls(cells, torch.from_numpy(drawn.term), torch.from_numpy(drawn.profile))
 
 
 class Batches(IterableDataset[T]):
@@ -65,7 +75,7 @@ def own_parts(n_parts: int) -> range:
     return range(rank, n_parts, world)
 
 
-def draw_batch(source: CellSource, n: int, *, parts: int, seed: tuple[int, ...]) -> Batch:
+def draw_batch(source: CellSource, n: int, *, parts: int, seed: tuple[int, ...]) -> Drawn:
     """Draw this process's parts of a batch.
 
     Parameters
@@ -80,12 +90,12 @@ def draw_batch(source: CellSource, n: int, *, parts: int, seed: tuple[int, ...])
         Numbers of the run, the phase and the step.
     """
     *run, step = seed
-    drawn = [
-        source.draw(n // parts, np.random.default_rng([*seed, part]), at=(*run, part, step))
-        for part in own_parts(parts)
-    ]
-    columns = zip(*((d.values, d.measured, d.term, d.profile) for d in drawn), strict=True)
-    return Batch(*(torch.from_numpy(np.concatenate(column)) for column in columns))
+    return Drawn.joined(
+        [
+            source.draw(n // parts, np.random.default_rng([*seed, part]), at=(*run, part, step))
+            for part in own_parts(parts)
+        ]
+    )
 
 
 def gather(tensor: torch.Tensor) -> torch.Tensor:

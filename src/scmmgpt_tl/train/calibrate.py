@@ -305,7 +305,7 @@ def _fit_markers(
 def _evidence(
     markers: MarkerTable, part: HeldOut, terms: Sequence[str], *, by_contrast: bool = False
 ) -> NDArray[np.float32]:
-    every = np.ones(part.values.shape[1], dtype=bool)
+    every = np.ones(part.counts.shape[1], dtype=bool)
     weights = markers.weights(terms, every, ontology=ontology.load(), by_contrast=by_contrast)
     return evidence(sparse.csr_matrix(part.values), weights, part.measured)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config_file import read_values, whole, write_values
 from .corpus.entry import CensusEntry
+from .encoder_entry import EncoderEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,13 @@ class RunConfig:
         Hugging Face folders with the starting weights of bridge and text decoder: a BERT-like
         encoder, see :func:`scmmgpt_tl.train.start_bridge.bridge_config`, and a causal language
         model of any family, see :func:`scmmgpt_tl.train.start_decoder.decoder_config`.
+    encoder
+        Published encoder that reads the cells, `"geneformer@folder"` and the like, see
+        :class:`scmmgpt_tl.train.encoder_entry.EncoderEntry`; by default our own.
+    encoder_tuned
+        Whether its weights are trained on, or stay as they were published.
+    encoder_tokens
+        Most tokens of a cell that it is shown, fewer than it was published with; 0 for as many.
     markers, markers_without
         Table of marker genes, see :func:`scmmgpt_tl.train.markers.read_markers`, and its resources
         that are not used.
@@ -129,6 +137,9 @@ class RunConfig:
     gene_text: Path
     bert: Path
     language_model: Path
+    encoder: EncoderEntry | None = None
+    encoder_tuned: bool = False
+    encoder_tokens: int = 0
     markers: Path | None = None
     markers_without: tuple[str, ...] = ()
     markers_not_shipped: tuple[str, ...] = ()
@@ -182,6 +193,18 @@ class RunConfig:
             if getattr(self, name) < 1:
                 msg = f"`{name}` must be 1 or more, found {getattr(self, name)!r}."
                 raise ValueError(msg)
+        self._check_published()
+        for pair in self.known_apart:
+            if pair.count("~") != 1:
+                msg = f"`known_apart` must hold pairs such as 'trained ~ kept out', found {pair!r}."
+                raise ValueError(msg)
+        for name in ("stage1_cells", "stage2_cells"):
+            if (n := getattr(self, name)) < self.parts or n % self.parts:
+                msg = f"`{name}` must be a multiple of `parts` ({self.parts}), found {n!r}."
+                raise ValueError(msg)
+
+    def _check_published(self) -> None:
+        """Refuse wishes that the networks of others do not meet."""
         if self.language_model_bits not in BITS:
             msg = f"`language_model_bits` must be 4, 8 or 32, found {self.language_model_bits!r}."
             raise ValueError(msg)
@@ -193,13 +216,9 @@ class RunConfig:
                 "as it is: set `lora_rank` to 1 or more, and leave `architecture.decoder` out."
             )
             raise ValueError(msg)
-        for pair in self.known_apart:
-            if pair.count("~") != 1:
-                msg = f"`known_apart` must hold pairs such as 'trained ~ kept out', found {pair!r}."
-                raise ValueError(msg)
-        for name in ("stage1_cells", "stage2_cells"):
-            if (n := getattr(self, name)) < self.parts or n % self.parts:
-                msg = f"`{name}` must be a multiple of `parts` ({self.parts}), found {n!r}."
+        for name in ("encoder_tuned", "encoder_tokens"):
+            if self.encoder is None and (given := getattr(self, name)):
+                msg = f"`{name}` is {given!r}, but the run names no published `encoder`."
                 raise ValueError(msg)
 
     @classmethod
@@ -267,6 +286,10 @@ def _is_share(value: Any) -> bool:
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Path | None": (lambda value: value is None or isinstance(value, Path), "a path, or nothing"),
     "Path": (lambda value: isinstance(value, Path), "a path"),
+    "EncoderEntry | None": (
+        lambda value: value is None or isinstance(value, EncoderEntry),
+        "the kind and the folder of an encoder, such as geneformer@path/to/folder",
+    ),
     "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
     "tuple[str, ...]": (_tuple_of(str), "a list of names"),
     "tuple[CensusEntry, ...]": (

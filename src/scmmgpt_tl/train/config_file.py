@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .corpus.entry import CensusEntry
+from .encoder_entry import EncoderEntry
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,7 +38,8 @@ def read_values(cls: type[DataclassInstance], path: Path) -> dict[str, Any]:
 
 def write_values(config: DataclassInstance, path: Path) -> None:
     """Write what :func:`read_values` reads, with paths relative to `path`."""
-    raw = {key: _plain(value, path.parent) for key, value in asdict(config).items()}
+    values = {item.name: getattr(config, item.name) for item in fields(config)}
+    raw = {key: _plain(value, path.parent) for key, value in values.items()}
     path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
 
 
@@ -51,6 +53,8 @@ def whole(value: Any) -> Any:
             return tuple(whole(item) for item in value)
         case CensusEntry():
             return replace(value, path=whole(value.path))
+        case EncoderEntry():
+            return replace(value, folder=whole(value.folder))
         case _:
             return value
 
@@ -81,6 +85,8 @@ def _read(value: Any, kind: str, path: Path) -> Any:
             return tuple(
                 sorted(found for pattern in value for found in _find(path.parent, pattern))
             )
+        case "EncoderEntry | None", str():
+            return EncoderEntry.parse(value, here=path.parent)
         case ("tuple[str, ...]", list()):
             return tuple(value)
         case "tuple[CensusEntry, ...]", list():
@@ -126,6 +132,10 @@ def _plain(value: object, folder: Path) -> object:
             return [_plain(item, folder) for item in value]
         case dict():
             return {key: _plain(item, folder) for key, item in value.items()}
+        case CensusEntry():
+            return _plain(asdict(value), folder)
+        case EncoderEntry():
+            return f"{value.kind}@{_relative(value.folder, folder)}"
         case _:
             return value
 

@@ -16,14 +16,14 @@ from scipy import sparse
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.markers import evidence
-from scmmgpt_tl.model.scmmgpt import ScMMGPT
 from scmmgpt_tl.ontology._roll_up import on_one_line
 
 from .draw import CellSource
 from .held_out import HeldOut, encode
-from .material import model_config, prepare, start_network
+from .material import build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import label_table, shipped_markers
+from .published_weights import learned_parts
 from .reference import read_profiles
 from .stage1 import LABELS, Stage1
 
@@ -127,8 +127,8 @@ def without(config: RunConfig, studies: Sequence[str]) -> RunConfig:
 def _judge(config: RunConfig, held: Sequence[str], folder: Path, name: str) -> Twin:
     twin = without(config, held)
     seen = prepare(twin)
-    network = ScMMGPT(model_config(twin, seen))
-    rest = load_phase(network, Stage1.parts, folder, name)
+    network = build_network(twin, seen)
+    rest = load_phase(network, learned_parts(network), folder, name)
     if rest is None:
         msg = (
             f"The run in {str(folder)!r} has not finished {name}. Run `scmm pretrain` with its config "
@@ -165,4 +165,4 @@ def _draw(config: RunConfig, held: Sequence[str], seen: Material) -> HeldOut:
     source = CellSource(profiles, (), types=types, real_share=0.0, moved_share=config.moved_share)
     drawn = source.draw(N_CELLS, np.random.default_rng([config.seed, CELLS]))
     terms = [types[t] for t in drawn.term]
-    return HeldOut("studies left out in turn", drawn.values, drawn.measured, terms, is_real=False)
+    return HeldOut("studies left out in turn", drawn.counts, drawn.measured, terms, is_real=False)

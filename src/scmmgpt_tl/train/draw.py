@@ -35,10 +35,21 @@ ALONE_MARKERS = (5, 25)
 class Drawn:
     """A batch of training cells."""
 
-    values: NDArray[np.float32]  # (cells, genes) log-normalised, unit rows
+    counts: NDArray[np.float32]  # (cells, genes) zero where not measured
     measured: NDArray[np.bool_]  # (cells, genes) panel of each cell's made-up study
     term: NDArray[np.int64]  # (cells,) index into the types
     profile: NDArray[np.int64]  # (cells,) profile drawn from, -1 for cells drawn from none
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Token values of our own encoder, (cells, genes): log-normalised, unit rows."""
+        return log_normalise(self.counts)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Drawn]) -> Drawn:
+        """Return the cells of several draws, one behind the other."""
+        columns = ("counts", "measured", "term", "profile")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
 
 
 class CellSource:
@@ -116,12 +127,7 @@ class CellSource:
         parts = [way(size, rng) for way, size in zip(ways, sizes, strict=True) if size]
         if n_real:
             parts.append(self._draw_real(n_real, rng, at))
-        return Drawn(
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.measured for part in parts]),
-            np.concatenate([part.term for part in parts]),
-            np.concatenate([part.profile for part in parts]),
-        )
+        return Drawn.joined(parts)
 
     def _draw_from_profiles(self, n: int, rng: np.random.Generator) -> Drawn:
         term = rng.choice(len(self.types), size=n, p=self._weight)
@@ -179,7 +185,7 @@ class CellSource:
             counts[i, row.indices] = rng.binomial(row.data.astype(np.int64), rng.uniform(0.4, 1.0))
             measured[i] = self.rates.panels.draw(cells[study].measured, rng)
         counts *= measured
-        return Drawn(log_normalise(counts), measured, term, np.full(n, -1))
+        return Drawn(counts, measured, term, np.full(n, -1))
 
 
 def average_cell(profiles: Profiles) -> NDArray[np.float32]:

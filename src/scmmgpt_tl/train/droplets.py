@@ -19,9 +19,10 @@ from scmmgpt_tl.model.padding import masked_mean
 from scmmgpt_tl.ontology._roll_up import on_one_line
 
 from .batches import own_parts
+from .entering import enter, states_of
 from .learner import Learner
 from .optimize import cosine
-from .rates import MEDIAN_DEPTH, log_normalise, sequence
+from .rates import MEDIAN_DEPTH, sequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .config import RunConfig
     from .draw import CellSource
+    from .entering import Entering
     from .material import Material
 
 RATE = 1e-3
@@ -48,11 +50,19 @@ EMPTY_DEPTH, EMPTY_LIMITS = 0.1 * MEDIAN_DEPTH, (30.0, 6000.0)
 DROPLETS = 13
 
 
-class Droplets(NamedTuple):
-    """Droplets of one process."""
+class Drawn(NamedTuple):
+    """Droplets of one process, as they were drawn."""
 
-    values: torch.Tensor  # (droplets, genes) token values
-    measured: torch.Tensor  # (droplets, genes) bool
+    counts: NDArray[np.float32]  # (droplets, genes) zero where not measured
+    measured: NDArray[np.bool_]  # (droplets, genes)
+    kind: NDArray[np.int64]  # (droplets,) index into `KINDS`
+
+
+class Droplets(NamedTuple):
+    """Droplets that have entered the encoder."""
+
+    cells: Entering
+    richness: torch.Tensor  # (droplets, 2)
     kind: torch.Tensor  # (droplets,) index into `KINDS`
 
 
@@ -84,7 +94,7 @@ class DropletSource:
         """Return the same: nothing changes it, and it is large."""
         return self
 
-    def draw(self, n: int, rng: np.random.Generator, *, at: tuple[int, ...] = (0, 0)) -> Droplets:
+    def draw(self, n: int, rng: np.random.Generator, *, at: tuple[int, ...] = (0, 0)) -> Drawn:
         """Draw some droplets.
 
         Parameters
@@ -98,17 +108,16 @@ class DropletSource:
         """
         n_doublets, n_empty = (round(n * SHARES[kind]) for kind in (DOUBLET, EMPTY))
         single = self._cells.draw(n - n_doublets - n_empty, rng, at=at)
-        values, measured = [single.values], [single.measured]
+        counts, measured = [single.counts], [single.measured]
         real = self._real_doublets(round(n_doublets * REAL_DOUBLETS), rng, at)
         drawn = self._doublets(n_doublets - len(real[0]), rng)
         empty = self._empty(n_empty, rng)
         for part in (real, drawn, empty):
-            values.append(part[0])
+            counts.append(part[0])
             measured.append(part[1])
-        sizes = [len(single.values), len(real[0]) + len(drawn[0]), len(empty[0])]
+        sizes = [len(single.counts), len(real[0]) + len(drawn[0]), len(empty[0])]
         kind = np.repeat([CELL, DOUBLET, EMPTY], sizes)
-        columns = (np.concatenate(values), np.concatenate(measured), kind)
-        return Droplets(*map(torch.from_numpy, columns))
+        return Drawn(np.concatenate(counts), np.concatenate(measured), kind)
 
     def _doublets(
         self, n: int, rng: np.random.Generator
@@ -140,7 +149,7 @@ class DropletSource:
             return self._none()
         cells, rows = self._cells.real.at(at)
         places = [(t, study) for t, studies in rows.items() for study in studies]
-        values, measured = [], []
+        sums, measured = [], []
         for t, study in rng.permutation(places)[rng.integers(len(places), size=n)]:
             others = [u for u, other in places if other == study and self._apart[t, u]]
             if not others:
@@ -149,9 +158,9 @@ class DropletSource:
             counts = cells[study].counts[np.sort(pair)].toarray().sum(0).astype(np.int64)
             panel = self._rates.panels.draw(cells[study].measured, rng)
             thinned = rng.binomial(counts, rng.uniform(*KEPT_MOLECULES)) * panel
-            values.append(thinned.astype(np.float32))
+            sums.append(thinned.astype(np.float32))
             measured.append(panel)
-        return (log_normalise(np.stack(values)), np.stack(measured)) if values else self._none()
+        return (np.stack(sums), np.stack(measured)) if sums else self._none()
 
     def _none(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         shape = (0, self._rates.profiles.shares.shape[1])
@@ -189,7 +198,10 @@ class DropletStage(Learner):
             )
             for part in own_parts(config.parts)
         ]
-        return Droplets(*map(torch.cat, zip(*drawn, strict=True)))
+        counts, measured, kind = map(np.concatenate, zip(*drawn, strict=True))
+        found = richness(*map(torch.from_numpy, ((counts > 0).sum(1), measured.sum(1))))
+        cells = enter(self.network.cell_encoder, counts, measured)
+        return Droplets(cells, found, torch.from_numpy(kind))
 
     def forward(self, batch: Droplets, step: int) -> dict[str, torch.Tensor]:
         r"""Return the loss and the share that was right.
@@ -200,10 +212,9 @@ class DropletStage(Learner):
         """
         network = self.network
         with torch.no_grad():
-            states, mask = network.cell_encoder.forward_dense(batch.values, batch.measured)
+            states, mask = states_of(network.cell_encoder, batch.cells)
             mean = masked_mean(states, mask).float()
-            found = richness((batch.values > 0).sum(1), batch.measured.sum(1))
-        logits = network.droplet_head(mean, found).float()
+        logits = network.droplet_head(mean, batch.richness).float()
         shift = (torch.tensor(SHARES) / torch.tensor(EXPECTED)).log().to(logits.device)
         loss = F.cross_entropy(logits + shift, batch.kind)
         right = ((logits + shift).argmax(1) == batch.kind).float().mean()

@@ -12,6 +12,7 @@ from scmmgpt_tl.model.droplets import CELL
 
 from .corpus.files import open_cells
 from .draw import CellSource
+from .entering import enter, states_of
 from .rates import log_normalise
 from .reference import read_profiles
 
@@ -31,10 +32,15 @@ class HeldOut(NamedTuple):
     """Cells that were kept out of training."""
 
     name: str
-    values: NDArray[np.float32]  # (cells, genes) token values
+    counts: NDArray[np.float32]  # (cells, genes) zero where not measured
     measured: NDArray[np.bool_]  # (cells, genes)
     terms: list[str]
     is_real: bool
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Log-normalised counts of unit norm, (cells, genes)."""
+        return log_normalise(self.counts)
 
 
 def held_out_parts(config: RunConfig, genes: GeneTable) -> list[HeldOut]:
@@ -62,10 +68,10 @@ def _real_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) -
     for cells in [open_cells(path, genes) for path in config.held_out_cells]:
         n = min(N_CELLS // 2 // len(config.held_out_cells), cells.counts.shape[0])
         rows = rng.choice(cells.counts.shape[0], size=n, replace=False)
-        values = log_normalise(cells.counts[rows].toarray())
+        counts = cells.counts[rows].toarray()
         measured = np.repeat(cells.measured[None], n, axis=0)
         terms = [cells.terms[r] for r in rows]
-        found.append(HeldOut(cells.study, values, measured, terms, is_real=True))
+        found.append(HeldOut(cells.study, counts, measured, terms, is_real=True))
     return found
 
 
@@ -75,7 +81,7 @@ def _drawn_cells(config: RunConfig, genes: GeneTable, rng: np.random.Generator) 
     drawn = CellSource(profiles, (), types=types, real_share=0.0).draw(N_CELLS // 2, rng)
     terms = [types[t] for t in drawn.term]
     return HeldOut(
-        "cells drawn from held-out profiles", drawn.values, drawn.measured, terms, is_real=False
+        "cells drawn from held-out profiles", drawn.counts, drawn.measured, terms, is_real=False
     )
 
 
@@ -101,14 +107,13 @@ def encode(network: ScMMGPT, cells: HeldOut) -> Encoded:
     network.eval()
     device = next(network.parameters()).device
     projected, single = [], []
-    for start in range(0, len(cells.values), BATCH):
+    for start in range(0, len(cells.counts), BATCH):
         block = slice(start, start + BATCH)
-        values, measured = (
-            torch.from_numpy(part[block]).to(device) for part in (cells.values, cells.measured)
-        )
-        states = network.read_states(*network.cell_encoder.forward_dense(values, measured))
-        found = richness((values > 0).sum(1), measured.sum(1))
-        chances = network.droplet_head(states.mean, found).softmax(-1)
+        counts, measured = cells.counts[block], cells.measured[block]
+        entering = enter(network.cell_encoder, counts, measured).to(device)
+        states = network.read_states(*states_of(network.cell_encoder, entering))
+        found = richness(*map(torch.from_numpy, ((counts > 0).sum(1), measured.sum(1))))
+        chances = network.droplet_head(states.mean, found.to(device)).softmax(-1)
         projected.append(states.projected)
         single.append(chances[:, CELL].cpu().numpy())
     return Encoded(torch.cat(projected), np.concatenate(single))

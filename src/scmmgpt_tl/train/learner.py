@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -24,7 +24,8 @@ class Learner(nn.Module, ABC):
         Trained in place.
     """
 
-    parts: ClassVar[tuple[str, ...]]
+    parts: tuple[str, ...]
+    """Names of what is trained, within the network."""
 
     def __init__(self, network: ScMMGPT) -> None:
         super().__init__()

@@ -14,8 +14,10 @@ from scmmgpt_tl.model.config import (
     ExpressionConfig,
     ModelConfig,
 )
+from scmmgpt_tl.model.encoders.geneset import GeneSetEncoder
 from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
+from .adopt import adopt
 from .captions import TOO_GENERAL, Captioner, marker_genes
 from .corpus.read import read_corpus
 from .draw import CellSource, average_cell
@@ -23,6 +25,7 @@ from .gene_texts import start_genes
 from .genes import build_gene_table
 from .mapping import not_learned
 from .markers import read_markers
+from .published_weights import start_published
 from .reference import read_profiles
 from .start_bridge import bridge_config, read_text_tokenizer, start_bridge
 from .tissues import readable
@@ -30,10 +33,13 @@ from .tissues import readable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
     from scmmgpt_tl.model.genes import GeneTable
 
+    from .adopt import Adopted
     from .config import RunConfig
     from .corpus.cells import Cells
     from .markers import MarkerGenes
@@ -61,6 +67,8 @@ class Material:
         Of the bridge.
     source
         Draws cells.
+    adopted
+        Published encoder that reads the cells, `None` for our own.
     """
 
     genes: GeneTable
@@ -71,10 +79,16 @@ class Material:
     captioner: Captioner
     text_tokenizer: Tokenizer
     source: CellSource
+    adopted: Adopted | None = None
 
     def __deepcopy__(self, memo: object) -> Material:
         """Return the same: nothing changes it, and it is large."""
         return self
+
+    @cached_property
+    def average(self) -> NDArray[np.float32]:
+        """Share of each gene in the average cell, (genes,)."""
+        return average_cell(self.profiles)
 
     @cached_property
     def tissues(self) -> Mapping[str, tuple[str, ...]]:
@@ -91,6 +105,8 @@ class Material:
 def prepare(config: RunConfig) -> Material:
     """Read and join all sources of a run; studies held out are not among them."""
     genes = build_gene_table(config.gencode, config.gene_text, extra=frozenset(config.extra_genes))
+    # Before all that takes long: a wrong folder is told of at once.
+    adopted = adopt(config, genes)
     exclude = (*config.exclude, *config.held_out_studies)
     profiles = read_profiles(
         config.profiles, genes, exclude=exclude, without_types=config.without_types
@@ -119,6 +135,7 @@ def prepare(config: RunConfig) -> Material:
             pool_cells=config.pool_cells,
             pool_steps=config.pool_steps,
         ),
+        adopted=adopted,
     )
 
 
@@ -135,20 +152,36 @@ def model_config(config: RunConfig, material: Material) -> ModelConfig:
     sizes = config.architecture
     n_types = len(set(material.profiles.terms))
     return ModelConfig(
-        encoder=EncoderConfig(n_genes=len(material.genes), **sizes.get("encoder", {})),
+        encoder=(
+            EncoderConfig(n_genes=len(material.genes), **sizes.get("encoder", {}))
+            if material.adopted is None
+            else material.adopted.config
+        ),
         bridge=bridge_config(config.bert, sizes.get("bridge", {})),
         decoder=None,
         expression=ExpressionConfig(n_types=n_types, **sizes.get("expression", {})),
     )
 
 
+def build_network(config: RunConfig, material: Material) -> ScMMGPT:
+    """Return the network of a run, untrained but for a published encoder."""
+    adopted = material.adopted
+    sizes = model_config(config, material)
+    if adopted is None:
+        return ScMMGPT(sizes)
+    network = ScMMGPT(sizes, adopted.tokenizer)
+    start_published(network, adopted)
+    return network
+
+
 def start_network(config: RunConfig, material: Material) -> ScMMGPT:
     """Return the network of a run before its first step; `config.seed` decides what is random."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        network = ScMMGPT(model_config(config, material))
+        network = build_network(config, material)
         start_bridge(network.bridge, config.bert)
-        network.cell_encoder.average.copy_(torch.from_numpy(average_cell(material.profiles)))
+        if isinstance(network.cell_encoder, GeneSetEncoder):
+            network.cell_encoder.average.copy_(torch.from_numpy(material.average))
         if config.use_gene_text:
             start_genes(network, config, material)
     return network

@@ -10,8 +10,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.model.bundle import write_bundle
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.model.load import bundle_tensors
-from scmmgpt_tl.model.quantize import dequantize, quantize
-from scmmgpt_tl.model.state import distinct_state
+from scmmgpt_tl.model.quantize import dequantize
 
 from .calibrate import calibrate
 from .markers import marker_table
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .material import Material
 
 ANYWHERE = 8
+OWN_LICENCE = "BSD-3-Clause"
 LEUKOCYTE, MACROPHAGE = "CL:0000738", "CL:0000235"
 
 
@@ -75,9 +75,8 @@ def publish(
     place = {term: i for i, term in enumerate(material.types)}
     embeddings = label_vectors[[place[term] for term in labels.cl_ids]]
     markers = shipped_markers(config, material)
-    average = network.cell_encoder.average.cpu().numpy()
     # What users run are the quantised weights, so the calibration must see the same.
-    _quantise_in_place(network)
+    _quantise_in_place(network, embeddings)
     calibration, measured = calibrate(
         network,
         embeddings,
@@ -97,10 +96,13 @@ def publish(
         calibration=calibration,
         markers=markers,
         sampling=(
-            measure_sampling(config.sampling, material.genes, average) if config.sampling else None
+            measure_sampling(config.sampling, material.genes, material.average)
+            if config.sampling
+            else None
         ),
         text_tokenizer_json=material.text_tokenizer.to_str(),
         decoder_tokenizer_json=decoder_tokenizer.to_str(),
+        cell_tokenizer=network.cell_tokenizer,
         card=card(
             material,
             config,
@@ -111,7 +113,7 @@ def publish(
         ),
         name=name,
         revision=revision,
-        licence="BSD-3-Clause",
+        licence=_licence(material),
     )
 
 
@@ -179,15 +181,17 @@ def card(
     studies = sorted({study.split("|")[0] for study in material.profiles.studies})
     cells = [f"{part.study} ({part.counts.shape[0]:,} cells)" for part in material.cells]
     held = [*(path.stem for path in config.held_out_cells), *config.held_out_studies]
+    encoder = "set encoder" if material.adopted is None else material.adopted.config.title
     lines = [
         f"# {name} {revision}",
         "",
-        "A scMMGPT for human single cells: set encoder, Q-Former, text decoder and expression decoder.",
+        f"A scMMGPT for human single cells: {encoder}, Q-Former, text decoder and expression decoder.",
         "The architecture follows arXiv 2503.09427; the weights are not those of its authors.",
         "",
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
         f"* Trained on cells drawn from {len(material.profiles.terms):,} reference profiles of {', '.join(studies)};",
         f"  and on real cells of {', '.join(cells)}.",
+        *_of_encoder(material),
         *_of_markers(config),
         f"* Held out, and used for calibration only: {', '.join(held)}.",
         *_of_twins(config),
@@ -240,8 +244,31 @@ def _of_markers(config: RunConfig) -> list[str]:
     ]
 
 
+def _licence(material: Material) -> str:
+    """Return the licence of a bundle: ours and, where it holds weights of others, theirs."""
+    if material.adopted is None:
+        return OWN_LICENCE
+    encoder = material.adopted.config
+    return f"{OWN_LICENCE}, but for the cell encoder ({encoder.title}): {encoder.licence}"
+
+
+def _of_encoder(material: Material) -> list[str]:
+    if material.adopted is None:
+        return []
+    encoder = material.adopted.config
+    state = "trained on" if encoder.tuned else "as they were published"
+    lines = [
+        f"* Cell encoder: {encoder.title}, its weights (SHA-256 {encoder.sha256[:12]}) {state}. It knows",
+        f"  {encoder.n_known:,} of the genes and takes the others for silent.",
+        f"* Licence of the cell encoder's weights: {encoder.licence}.",
+    ]
+    return lines + ([f"* **Mind:** {encoder.restriction}"] if encoder.restriction else [])
+
+
 @torch.no_grad()
-def _quantise_in_place(network: ScMMGPT) -> None:
+def _quantise_in_place(network: ScMMGPT, label_vectors: NDArray[np.float32]) -> None:
     state = network.state_dict()
-    for key, value in dequantize(quantize(distinct_state(network))).items():
-        state[key].copy_(value)
+    for part in bundle_tensors(network, label_vectors).values():
+        for key, value in dequantize(part).items():
+            if key in state:
+                state[key].copy_(value)

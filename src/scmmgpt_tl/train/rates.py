@@ -115,10 +115,10 @@ def sequence(
     depth: float = MEDIAN_DEPTH,
     limits: tuple[float, float] = DEPTH_LIMITS,
 ) -> NDArray[np.float32]:
-    """Draw counts at depths around `depth`, and return them as token values, (droplets, genes)."""
+    """Draw counts at depths around `depth`, (droplets, genes)."""
     depths = np.exp(rng.normal(np.log(depth), DEPTH_SPREAD, size=len(rates)))
     depths = depths.clip(*limits).astype(np.float32)
-    return log_normalise(_poisson(rates, depths, int(rng.integers(2**31))))
+    return _poisson(rates, depths, int(rng.integers(2**31)))
 
 
 def log_normalise(counts: NDArray[np.float32]) -> NDArray[np.float32]:

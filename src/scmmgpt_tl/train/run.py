@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scmmgpt_tl.model.scmmgpt import ScMMGPT
+from scmmgpt_tl.model.text_decoder import TextDecoder
 
 from .config import Hardware, RunConfig
 from .cross_fit import read_twins, train_twins
 from .droplets import DropletStage
 from .leakage import check_leakage
-from .material import Material, model_config, prepare, start_network
+from .material import Material, build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
+from .published_weights import check_hash, keep_hash, learned_parts
 from .stage1 import LABELS, Stage1
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
@@ -49,16 +50,19 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     Raises
     ------
     ValueError
-        If the folder holds another run, or the run would learn from what it is tested on.
+        If the folder holds another run or one with other weights of a published encoder, or the
+        run would learn from what it is tested on.
     """
     _check_folder(folder, config)
     material = prepare(config)
+    check_hash(folder, material.adopted)
     check_leakage(config, material.cells)
     # Only now: a run that was refused leaves the folder to the one with its config mended.
     _claim(folder, config)
     # What cannot be written with is refused now, not when cells have been learned for hours.
     words = vocabulary(config, material)
     decoder_config(config, words)
+    keep_hash(folder, material.adopted)
     # Where genes start is of no matter once they have learned, and takes minutes.
     begun = (folder / f"{STAGE1}.safetensors").exists()
     network = start_network(
@@ -77,7 +81,7 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     train(
         STAGE1,
         config.warm_up_steps + config.stage1_steps,
-        Stage1.parts,
+        learned_parts(network),
         lambda: Stage1(network, material, config),
     )
     train_twins(config, material, folder, place)
@@ -122,13 +126,16 @@ def publish_run(folder: Path, bundle: Path, *, name: str, revision: str) -> str:
     """
     config = RunConfig.read(folder / CONFIG)
     material = prepare(config)
+    check_hash(folder, material.adopted)
     words = vocabulary(config, material)
-    architecture = model_config(config, material)
-    network = ScMMGPT(replace(architecture, decoder=decoder_config(config, words)))
+    network = build_network(config, material)
+    stage1 = learned_parts(network)
+    width = network.config.bridge.hidden
+    network.join_decoder(TextDecoder(decoder_config(config, words), query_width=width))
     found = {
         phase: load_phase(network, parts, folder, phase)
         for phase, parts in (
-            (STAGE1, Stage1.parts),
+            (STAGE1, stage1),
             (DROPLETS, DropletStage.parts),
             (EXPRESSION, ExpressionStage.parts),
             (TEXT, TextStage.parts),

@@ -14,8 +14,11 @@ from scmmgpt_tl.model.padding import pad_texts
 from . import losses
 from .bank import Bank, Terms, choose_terms, write_captions
 from .batches import Batch, draw_batch, gather, mean_over_all, own_parts
+from .entering import states_of
 from .learner import Learner
 from .optimize import cosine
+from .published_weights import learned_parts
+from .stage1_rates import RATES, rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +48,6 @@ WEIGHTS = {
     "match": 1.0,
     "caption": 0.2,
 }
-RATES = {"genes": 6e-3, "panel": 3e-3, "pretrained": 1e-4, "new": 6e-4, "labels": 2e-3}
 # What the numbers of a run and a step are joined by, so that no two draws are the same.
 CELLS, TEXTS, CHOICES, FIRST = 0, 1, 2, 3
 LABELS = "labels"
@@ -84,12 +86,13 @@ class Stage1(Learner):
         The run.
     """
 
-    parts = ("cell_encoder", "bridge")
+    parts: tuple[str, ...] = ("cell_encoder", "bridge")
     _is_a: torch.Tensor
     _may_be: torch.Tensor
 
     def __init__(self, network: ScMMGPT, material: Material, config: RunConfig) -> None:
         super().__init__(network)
+        self.parts = learned_parts(network)
         self._material, self._config = material, config
         terms = Terms.of(material.types)
         self._terms = terms.ids
@@ -106,7 +109,8 @@ class Stage1(Learner):
         config = self._config
         seed = (config.seed, CELLS, step)
         source, n = self._material.source, config.stage1_cells
-        return draw_batch(source, n, parts=config.parts, seed=seed)
+        drawn = draw_batch(source, n, parts=config.parts, seed=seed)
+        return Batch.of(drawn, self.network.cell_encoder)
 
     def forward(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
         """Return the loss of a batch, its parts by name, accuracy and scale."""
@@ -129,7 +133,7 @@ class Stage1(Learner):
         groups["labels"].append(self.labels)
         for part in self.parts:
             for name, parameter in self.network.get_submodule(part).named_parameters():
-                groups[_rate_of(name)].append(parameter)
+                groups[rate_of(name)].append(parameter)
         return [
             # Decay would pull genes that few cells express towards zero.
             {"params": groups[k], "lr": rate, "weight_decay": 0.0 if k == "genes" else 0.01}
@@ -146,7 +150,7 @@ class Stage1(Learner):
 
     def _warm_up(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Learn which type a cell is of, by the linear shortcut alone."""
-        states = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
+        states = states_of(self.network.cell_encoder, batch.cells)
         summary = self.network.bridge.summarise(*states)
         related = self._relate(batch.term)
         with _in_full_precision(summary):
@@ -157,7 +161,7 @@ class Stage1(Learner):
 
     def _compare(self, batch: Batch, step: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Compare cells with labels and, in some of the steps, with texts of their own."""
-        states, mask = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
+        states, mask = states_of(self.network.cell_encoder, batch.cells)
         seen = _Seen(states, mask, self.network.read_states(states, mask))
         related = self._relate(batch.term)
         parts: dict[str, torch.Tensor] = {}
@@ -289,14 +293,3 @@ class Stage1(Learner):
 def _in_full_precision(like: torch.Tensor) -> torch.autocast:
     """Differences between similarities are small: they are not compared in bfloat16."""
     return torch.autocast(like.device.type, enabled=False)
-
-
-def _rate_of(name: str) -> str:
-    if name == "genes.weight":
-        return "genes"
-    if name.startswith("panel"):
-        return "panel"
-    # The feed-forwards of the queries start as copies of the text's, but have new work to do.
-    new = "crossattention" in name or "_query." in name
-    pretrained = name.startswith(("qformer.", "words.")) and not new
-    return "pretrained" if pretrained else "new"

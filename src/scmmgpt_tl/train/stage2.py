@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from scmmgpt_tl.model.padding import pad_ids
 
 from .batches import draw_batch, mean_over_all, own_parts
+from .entering import enter, states_of
 from .learner import Learner
 from .optimize import one_cycle
 from .start_decoder import read_language_model
@@ -21,6 +22,7 @@ from .written import write_description
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from peft import PeftModel
     from tokenizers import Tokenizer
     from torch.optim import Optimizer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.text_decoder import TextDecoder
 
     from .config import RunConfig
+    from .entering import Entering
     from .material import Material
     from .written import Written
 
@@ -42,8 +45,7 @@ CELLS, WORDS = 10, 11
 class Told(NamedTuple):
     """Cells, and what is to be said of them."""
 
-    values: torch.Tensor  # (cells, genes) token values
-    measured: torch.Tensor  # (cells, genes) bool
+    cells: Entering
     ids: torch.Tensor  # (cells, length) left-padded prompt and description
     mask: torch.Tensor  # (cells, length) 0 where padded
     target: torch.Tensor  # (cells, length) 1 where the description stands
@@ -85,21 +87,22 @@ class TextStage(Learner):
         """Draw this process's cells of a step, and write about them."""
         config, material = self._config, self._material
         seed = (config.seed, CELLS, step)
-        batch = draw_batch(material.source, config.stage2_cells, parts=config.parts, seed=seed)
+        drawn = draw_batch(material.source, config.stage2_cells, parts=config.parts, seed=seed)
         parts = own_parts(config.parts)
-        size = len(batch.term) // len(parts)
+        size = len(drawn.term) // len(parts)
         written = []
         for place, part in enumerate(parts):
             rows = slice(place * size, (place + 1) * size)
             rng = np.random.default_rng([config.seed, WORDS, step, part])
-            written += describe_cells(batch.term[rows], batch.profile[rows], material, rng)
+            written += describe_cells(drawn.term[rows], drawn.profile[rows], material, rng)
         marked = examples(self._tokenizer, written, eos=self._decoder.config.eos)
-        return Told(batch.values, batch.measured, *marked)
+        cells = enter(self.network.cell_encoder, drawn.counts, drawn.measured)
+        return Told(cells, *marked)
 
     def forward(self, batch: Told, step: int) -> dict[str, torch.Tensor]:
         """Return the mean cross-entropy of the described words."""
         with torch.no_grad():
-            states = self.network.cell_encoder.forward_dense(batch.values, batch.measured)
+            states = states_of(self.network.cell_encoder, batch.cells)
             queries = self.network.read_states(*states).queries
         loss = self._decoder(queries, batch.ids, batch.mask, batch.target)
         return {"loss": mean_over_all(loss, int(batch.target.sum()))}
@@ -146,7 +149,10 @@ def examples(
 
 
 def describe_cells(
-    term: torch.Tensor, profile: torch.Tensor, material: Material, rng: np.random.Generator
+    term: NDArray[np.int64],
+    profile: NDArray[np.int64],
+    material: Material,
+    rng: np.random.Generator,
 ) -> list[Written]:
     """Return a prompt and a description of cells, given their types and profiles."""
     written = []

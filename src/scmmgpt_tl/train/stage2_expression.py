@@ -77,7 +77,7 @@ class ExpressionStage(Learner):
     def __init__(self, network: ScMMGPT, material: Material, config: RunConfig) -> None:
         super().__init__(network)
         self._material, self._config = material, config
-        self._average = network.cell_encoder.average.cpu().numpy()
+        self._average = material.average
         self._common = np.argsort(-self._average)[:COMMON_GENES]
         self._studies = material.source.rates.studies
         terms = material.profiles.terms

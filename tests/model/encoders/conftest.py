@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from torch import nn
 from torch.nn import functional as F
 
+from scmmgpt_tl.model.encoders.published import cell_part
 from scmmgpt_tl.model.genes import GeneTable
+from scmmgpt_tl.model.load_encoder import load_encoder
+from scmmgpt_tl.model.state import load_strict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 class PerformerLayer(nn.Module):
@@ -85,3 +92,29 @@ def symbols(request: pytest.FixtureRequest) -> list[str]:
     """The genes, in the order of the tests' table."""
     table = GeneTable.read(request.config.rootpath / "tests" / "data" / "genes.tsv")
     return list(table.symbols)
+
+
+@pytest.fixture
+def reads_alike() -> Callable[[Path], None]:
+    """Write down the part of a folder that reads cells, build it again from that, and compare."""
+
+    def check(folder: Path) -> None:
+        model = load_encoder(folder, torch.device("cpu"), torch.float32)
+        part = cell_part(model.kind)
+        cells = part.take(model.network)
+        written = json.dumps([part.write_sizes(cells), part.write_tokenizer(model.tokenizer)])
+        sizes, options = json.loads(written)
+        again, tokenizer = part.build(sizes).eval(), part.build_tokenizer(options, n_genes=300)
+        load_strict(again, cells.state_dict())
+        counts = np.random.default_rng(0).poisson(0.3, (5, len(model.genes))).astype(np.float32)
+        counts[2] = 0
+        rows = csr_matrix(counts)
+        tokens, same = model.tokenizer(rows), tokenizer(rows)
+        assert all(map(torch.equal, tokens, same))
+        with torch.inference_mode():
+            (states, mask), (found, seen) = model.network(tokens), again(same)
+        assert torch.equal(mask, seen)
+        assert torch.equal(states, found)
+        assert found.shape[-1] == again.config.width
+
+    return check

@@ -12,7 +12,7 @@ The unit norm makes cells of different depth and gene panel comparable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from torch.nn import functional as F
 from scmmgpt_tl.model.tokens import GeneTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model.config import EncoderConfig
@@ -74,11 +76,14 @@ class Block(nn.Module):
 class GeneSetEncoder(nn.Module):
     """Gene tokens -> states (cells, n_states, state_width)."""
 
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 256, "cuda": 1024, "mps": 512}
+    """Cells a batch by default, by device."""
     average: torch.Tensor  # (genes,) share of each gene in the average cell
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.tokenizer = GeneSetTokenizer()
         self.genes = nn.Embedding(config.n_genes, config.width)
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)

@@ -117,23 +117,18 @@ class OfficialNetwork(nn.Module):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells by scGPT.
 
         Parameters
         ----------
         tokens
             Of the cells, `<cls>` first.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), True where there is a token.
         """
-        del measured
         return self.cell_encoder(tokens)
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:

@@ -49,10 +49,10 @@ class GeneformerOptions:
 class GeneformerNetwork(Bert):
     """Gene tokens -> their states."""
 
-    def __init__(self, config: GeneformerConfig, options: GeneformerOptions) -> None:
+    def __init__(self, config: GeneformerConfig, options: GeneformerOptions | None = None) -> None:
         super().__init__(config)
         self.config = config
-        self.options = options
+        self.options = options or GeneformerOptions()
 
     @property
     def options(self) -> GeneformerOptions:
@@ -69,17 +69,13 @@ class GeneformerNetwork(Bert):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~scmmgpt_tl.model.rank_tokenizer.RankTokenizer`.
-        measured
-            Not used.
 
         Returns
         -------
@@ -88,7 +84,6 @@ class GeneformerNetwork(Bert):
         mask
             (cells, places), True where there is a token.
         """
-        del measured
         ids, _, mask = tokens.rectangle(pad_id=self.config.pad)
         # What a later layer would do to the states is not computed.
         n_layers = self.config.n_layers + self.options.layer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from scmmgpt_tl.model import rank_dictionaries
 from scmmgpt_tl.model.bert import bert_state, read_sizes
+from scmmgpt_tl.model.cell_part import CellPart
 from scmmgpt_tl.model.checkpoint import read_state
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, refuse_incomplete
@@ -30,6 +31,7 @@ LICENCE: Final = (
     "Apache-2.0, as the model card of ctheodoris/Geneformer states; the model trained on "
     "CZ CELLxGENE alone (gf-12L-40M-i2048-CZI-CellxGene) is CC BY 4.0"
 )
+CELLS: Final = CellPart(GeneformerConfig, GeneformerNetwork, RankTokenizer)
 
 _CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")

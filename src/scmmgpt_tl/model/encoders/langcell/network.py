@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.bert import Bert
+from scmmgpt_tl.model.bert import Bert, BertSizes
 from scmmgpt_tl.model.reading_bert import ReadingBert
 
 if TYPE_CHECKING:
-    from scmmgpt_tl.model.bert import BertSizes
     from scmmgpt_tl.model.reading_bert import Memory
     from scmmgpt_tl.model.tokens import GeneTokens
 
@@ -43,6 +42,32 @@ class LangCellOptions:
             raise ValueError(msg)
 
 
+@dataclass(frozen=True)
+class RankedCellsConfig(BertSizes):
+    """Sizes of the network of cells, and its token that is no gene.
+
+    Parameters
+    ----------
+    pad
+        Token that fills the free places of a cell.
+    """
+
+    pad: int
+
+
+class RankedCells(Bert):
+    """Gene tokens -> states of genes, that of `<cls>` first."""
+
+    def __init__(self, config: RankedCellsConfig) -> None:
+        super().__init__(config)
+        self.config = config
+
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return states (cells, places, width) and mask (cells, places)."""
+        ids, _, mask = tokens.rectangle(pad_id=self.config.pad)
+        return self.encode(ids, mask), mask
+
+
 class LangCellNetwork(nn.Module):
     """Gene tokens and words -> a shared space, and the chance that they belong together.
 
@@ -58,33 +83,27 @@ class LangCellNetwork(nn.Module):
 
     def __init__(self, cells: BertSizes, texts: BertSizes, *, projection: int, pad: int) -> None:
         super().__init__()
-        self.pad = pad
         self.options = LangCellOptions()
-        self.cells = Bert(cells)
+        self.cells = RankedCells(RankedCellsConfig(**asdict(cells), pad=pad))
         self.texts = ReadingBert(texts, memory_width=cells.width)
         self.cell_projection = nn.Linear(cells.width, projection)
         self.text_projection = nn.Linear(texts.width, projection)
         self.match_head = nn.Linear(texts.width, 2)
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, `<cls>` first.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), True where there is a token.
         """
-        del measured
-        ids, _, mask = tokens.rectangle(pad_id=self.pad)
-        return self.cells.encode(ids, mask), mask
+        states, mask = self.cells(tokens)
+        return states, mask
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
         """Return the cell embedding that the options name, (cells, width)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from scmmgpt_tl.model import rank_dictionaries
 from scmmgpt_tl.model.bert import bert_state, read_sizes
+from scmmgpt_tl.model.cell_part import CellPart
 from scmmgpt_tl.model.cell_text_model import TextSide
 from scmmgpt_tl.model.checkpoint import join_attention, read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
@@ -16,7 +17,7 @@ from scmmgpt_tl.model.reading_bert import READING_RULES
 from scmmgpt_tl.model.state import load_strict
 from scmmgpt_tl.model.words import Words, read_words
 
-from .network import LangCellNetwork
+from .network import LangCellNetwork, RankedCells, RankedCellsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,9 @@ LAYOUT: Final = (
 LICENCE: Final = (
     "MIT is the licence of LangCell's code; the folder of weights on Google Drive states none of "
     "its own"
+)
+CELLS: Final = CellPart(
+    RankedCellsConfig, RankedCells, RankTokenizer, take=lambda network: network.cells
 )
 
 _CELLS, _TEXTS = "cell_bert", "text_bert"

@@ -37,6 +37,11 @@ class ScBERTConfig:
     performer: PerformerSizes
     classifier: tuple[int, int, int] | None = None
 
+    @property
+    def width(self) -> int:
+        """Width of the states."""
+        return self.performer.width
+
 
 @dataclass(frozen=True)
 class ScBERTOptions:
@@ -72,7 +77,7 @@ class Classifier(nn.Module):
 class ScBERTNetwork(nn.Module):
     """All genes with their bins -> states of all places."""
 
-    def __init__(self, config: ScBERTConfig, options: ScBERTOptions) -> None:
+    def __init__(self, config: ScBERTConfig, options: ScBERTOptions | None = None) -> None:
         super().__init__()
         self.config = config
         width = config.performer.width
@@ -83,7 +88,7 @@ class ScBERTNetwork(nn.Module):
         tuned = config.classifier
         self.classifier = None if tuned is None else Classifier(width, config.n_places, tuned)
         self.reconstruct = nn.Linear(width, config.n_bins) if tuned is None else None
-        self.options = options
+        self.options = options or ScBERTOptions()
 
     @property
     def options(self) -> ScBERTOptions:
@@ -100,23 +105,18 @@ class ScBERTNetwork(nn.Module):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~.tokenizer.ScBERTTokenizer`.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), which is True everywhere.
         """
-        del measured
         if bool((tokens.lengths != self.config.n_places).any()):
             msg = f"Each cell must have all {self.config.n_places} places of scBERT as tokens."
             raise ValueError(msg)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import h5py
 
+from scmmgpt_tl.model.cell_part import CellPart
 from scmmgpt_tl.model.checkpoint import join_attention, read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, refuse_incomplete
 from scmmgpt_tl.model.gene_names import table_of_symbols
-from scmmgpt_tl.model.performer import RULES, sizes_of
+from scmmgpt_tl.model.performer import RULES, PerformerSizes, sizes_of
 from scmmgpt_tl.model.state import load_strict
 
 from .network import ScBERTConfig, ScBERTNetwork, ScBERTOptions
@@ -29,6 +30,13 @@ LAYOUT: Final = (
 LICENCE: Final = (
     "GPL-3.0, as TencentAILabHealthcare/scBERT states, which publishes the weights on request; this "
     "package holds none of its code"
+)
+CELLS: Final = CellPart(
+    ScBERTConfig,
+    ScBERTNetwork,
+    ScBERTTokenizer,
+    nested={"performer": PerformerSizes},
+    terms="these weights are under the GPL-3.0, and so is what holds them where it is passed on.",
 )
 
 _WEIGHTS = ("panglao_pretrained.pth", "finetuned.pth", "finetune_best.pth")

@@ -72,6 +72,7 @@ class CellEncoder(nn.Module):
 
     def __init__(self, config: ScFoundationConfig) -> None:
         super().__init__()
+        self.config = config
         self.pad = config.n_genes + 2
         self.values = ValueEmbedding(config.n_bins, config.width, alpha=config.alpha)
         self.positions = nn.Embedding(config.n_genes + 3, config.width)
@@ -151,24 +152,19 @@ class ScFoundationNetwork(nn.Module):
             raise ValueError(msg)
         self._options = options
 
-    def forward(
-        self, tokens: GeneTokens, measured: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~.tokenizer.ScFoundationTokenizer`.
-        measured
-            Not used.
 
         Returns
         -------
         States (cells, places, width) of expressed genes, T and S, and mask (cells, places), True
         where there is a token.
         """
-        del measured
         states, mask = self.parts[self.options.part](tokens)
         return states, mask
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from scmmgpt_tl.model.cell_part import CellPart
 from scmmgpt_tl.model.checkpoint import join_attention, read_plain, rename, state_of
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, refuse_incomplete
@@ -13,7 +14,7 @@ from scmmgpt_tl.model.gene_names import table_of_symbols
 from scmmgpt_tl.model.performer import RULES, PerformerSizes
 from scmmgpt_tl.model.state import load_strict
 
-from .network import ScFoundationConfig, ScFoundationNetwork, ScFoundationOptions
+from .network import CellEncoder, ScFoundationConfig, ScFoundationNetwork, ScFoundationOptions
 from .tokenizer import ScFoundationTokenizer
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ LICENCE: Final = (
 RESTRICTION: Final = (
     "these weights are licensed for non-commercial research only, and may not be passed on. Read "
     "MODEL_LICENSE of biomap-research/scFoundation."
+)
+CELLS: Final = CellPart(
+    ScFoundationConfig,
+    CellEncoder,
+    ScFoundationTokenizer,
+    take=lambda network: network.parts[network.options.part],
 )
 
 _WEIGHTS = ("models.ckpt", "models/models.ckpt")

@@ -108,7 +108,6 @@ class ScGPTNetwork(nn.Module):
     def forward(
         self,
         tokens: GeneTokens,
-        measured: torch.Tensor | None = None,
         *,
         batch: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -118,8 +117,6 @@ class ScGPTNetwork(nn.Module):
         ----------
         tokens
             Of the cells, from :class:`~.tokenizer.ScGPTTokenizer`.
-        measured
-            Not used.
         batch
             Batch of each cell, (cells,), for networks that normalise each batch by itself.
 
@@ -132,7 +129,6 @@ class ScGPTNetwork(nn.Module):
         ValueError
             If the network normalises each batch by itself, and is not told the batches.
         """
-        del measured
         ids, values, mask = tokens.rectangle(
             pad_id=self.config.pad, pad_value=self.config.pad_value
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from scmmgpt_tl.model.cell_part import CellPart
 from scmmgpt_tl.model.checkpoint import read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, read_json, refuse_incomplete
@@ -27,6 +28,7 @@ LICENCE: Final = (
     "MIT is the licence of scGPT's code and of its mirrors on the Hugging Face hub; the folders on "
     "Google Drive state none of their own"
 )
+CELLS: Final = CellPart(ScGPTConfig, ScGPTNetwork, ScGPTTokenizer)
 
 _ARGS, _VOCAB = "args.json", "vocab.json"
 _WEIGHTS = (
