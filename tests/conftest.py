@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
-    from scmmgpt_tl.model.scmmgpt import Model, ScMMGPT
+    from scmmgpt_tl.model.model import Model
+    from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 HERE = Path(__file__).parent
 SHARED_DATA = HERE.parents[1] / "shared" / "data"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from scmmgpt_tl.model.scmmgpt import Model
+    from scmmgpt_tl.model.model import Model
 
 QUERY = "cytotoxic lymphocyte that kills infected cells"
 LABELS = "bulk_labels"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .encoder_model import EncoderModel
     from .load import load_model
-    from .scmmgpt import Model
+    from .model import Model
 
 __all__ = ["EncoderModel", "Model", "load_model"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> Any:
     # Late, because the gene table lies here too and its readers do without torch.
     match name:
         case "Model":
-            from .scmmgpt import Model
+            from .model import Model
 
             return Model
         case "EncoderModel":

@@ -19,8 +19,9 @@ from .adopted_encoder import PUBLISHED
 from .bundle import read_bundle, read_config
 from .config import AdoptedConfig, ModelConfig
 from .load_encoder import is_bundle, load_encoder
+from .model import Model
 from .quantize import quantize
-from .scmmgpt import Model, ScMMGPT
+from .scmmgpt import ScMMGPT
 from .state import distinct_state, load_strict
 
 if TYPE_CHECKING:
