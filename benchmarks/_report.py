@@ -10,7 +10,7 @@ from _page import bullets, share, table
 from _pictures import dots, lines, new_figure, save
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -63,10 +63,20 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
     ]
 
 
-def closed_table(results: pd.DataFrame, *, what: str) -> str:
-    """One row a data set, one column a method."""
+def closed_table(results: pd.DataFrame, *, what: str, names: Mapping[str, str] = NAMES) -> str:
+    """One row a data set, one column a method.
+
+    Parameters
+    ----------
+    results
+        Rows of the scores.
+    what
+        Which score, with its interval.
+    names
+        Methods in order, and what they are called.
+    """
     found = results[results["setting"] == CLOSED]
-    methods = _methods(found)
+    methods = [name for name in names if name in set(found["method"])]
     rows = []
     for data_set, part in found.groupby("data_set", sort=True):
         by_method = part.set_index("method")
@@ -78,8 +88,9 @@ def closed_table(results: pd.DataFrame, *, what: str) -> str:
         rows.append([str(data_set), _of(first), str(first["labels"]), *cells])
     for setting, title in ((CLOSED, "**mean**"), (WITH_ID, "**mean, labels with a CL id**")):
         mean = results[results["setting"] == setting].groupby("method")[what].mean()
-        rows.append([title, "", "", *(_bold(mean, name) for name in methods)])
-    return table(["data set", "cells", "labels", *(NAMES[name] for name in methods)], rows)
+        if len(mean):
+            rows.append([title, "", "", *(_bold(mean, name) for name in methods)])
+    return table(["data set", "cells", "labels", *(names[name] for name in methods)], rows)
 
 
 def place_table(results: pd.DataFrame) -> str:

@@ -41,6 +41,7 @@ def bench_folder(counts_adata, tmp_path):
         "embedding",
         "description",
         "few_shot",
+        "refine",
         "generation",
         "ablation",
         "leave_study_out",

@@ -113,6 +113,59 @@ def test_labels_of_another_form(tmp_path, content):
         read_labels(path)
 
 
+@pytest.fixture
+def annotated_cells(counts_adata, tiny_model, tmp_path) -> Path:
+    """The sixty cells, annotated as `mine`, some of them known and placed by the user."""
+    labels = ["T cell", "B cell", "monocyte"]
+    scmm.tl.annotate(counts_adata, labels, model=tiny_model, key_added="mine")
+    counts_adata.obs["known"] = ["plasma cell"] * 6 + ["unknown"] * 54
+    counts_adata.obsm["X_mine"] = np.random.default_rng(0).normal(size=(60, 3))
+    path = tmp_path / "annotated.h5ad"
+    counts_adata.write_h5ad(path)
+    return path
+
+
+def test_refine_does_what_the_tool_does(run, annotated_cells, tiny_model, counts_adata, capsys):
+    found = run("refine", annotated_cells, "--key", "mine", "--threshold", "0")
+    scmm.tl.refine(counts_adata, key="mine", threshold=0.0, model=tiny_model)
+    labels, before = (counts_adata.obs[key].astype(object) for key in ("scmm_refined", "mine"))
+    assert found.obs["scmm_refined"].astype(object).equals(labels)
+    np.testing.assert_allclose(
+        found.obs["scmm_refined_score"], counts_adata.obs["scmm_refined_score"]
+    )
+    out = capsys.readouterr().out
+    assert "60 cells refined in" in out
+    n = int((labels != before).sum())
+    assert n > 0
+    assert f"other than mine: {n} cells" in out
+
+
+def test_refine_with_everything(run, annotated_cells, tmp_path):
+    found = run(
+        "refine",
+        annotated_cells,
+        *("--key", "mine", "--labels-key", "known", "--use-rep", "X_mine", "--rounds", "1"),
+        *("--level", "deepest", "--threshold", "0.2", "--key-added", "type", "--backed"),
+        *("--csv", tmp_path / "types.csv"),
+    )
+    params = found.uns["type"]["params"]
+    assert params["labels_key"] == "known"
+    assert params["use_rep"] == "X_mine"
+    assert params["n_rounds"] == 1
+    assert params["level"] == "deepest"
+    assert params["threshold"] == pytest.approx(0.2)
+    assert (found.obs["type"].iloc[:6] == "plasma cell").all()
+    table = pd.read_csv(tmp_path / "types.csv", index_col=0)
+    assert list(table["label"]) == list(found.obs["type"].astype(str))
+
+
+def test_refine_before_annotate(cells, model_options, tmp_path, capsys):
+    path = tmp_path / "out.h5ad"
+    assert main(["refine", str(cells), "-o", str(path), *model_options]) == 2
+    assert "Run `scmm.tl.annotate` first" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_embed(run, cells, tiny_model, counts_adata):
     found = run("embed", cells)
     scmm.tl.embed(counts_adata, model=tiny_model)

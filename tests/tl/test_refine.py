@@ -38,6 +38,20 @@ def test_fields_are_those_of_an_annotation(annotated, refine):
     assert annotated.uns["scmm_refined"]["params"]["key"] == "scmm_cell_type"
 
 
+def test_tables_and_pictures_take_its_key(annotated, refine):
+    refine(annotated, threshold=0.0)
+    scores = scmm.get.scores(annotated, key="scmm_refined")
+    assert list(scores.var_names) == LABELS
+    annotated.obsm["X_umap"] = np.random.default_rng(0).normal(size=(annotated.n_obs, 2))
+    ax = scmm.pl.embedding(annotated, key="scmm_refined", panel="label", show=False)
+    drawn = sum(len(points.get_offsets()) for points in ax.collections)
+    assert drawn == annotated.n_obs
+    ax = scmm.pl.scores(annotated, "cluster", key="scmm_refined", show=False)
+    assert {text.get_text() for text in ax.get_xticklabels()} == set(LABELS)
+    with pytest.raises(ValueError, match="'scmm_refined' has no groups"):
+        scmm.pl.support(annotated, key="scmm_refined", show=False)
+
+
 def test_cells_that_cannot_be_read_stay_unknown(annotated, refine):
     refine(annotated, threshold=0.0)
     reasons = annotated.obs["scmm_refined_reason"].to_numpy()

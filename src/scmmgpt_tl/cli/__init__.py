@@ -1,4 +1,4 @@
-"""The command line: `scmm annotate | embed | describe | search | info`."""
+"""The command line: `scmm annotate | refine | embed | describe | search | ...`."""
 
 from __future__ import annotations
 

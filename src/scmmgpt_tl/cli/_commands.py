@@ -32,12 +32,21 @@ class Run(NamedTuple):
 
 def annotate(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.annotate` on a file."""
-    # One term may be called "deepest", but then it is the only one that was given.
-    level = "deepest" if args.level == ["deepest"] else args.level
-    options = {**_choice(args), "groupby": args.groupby, "level": level}
+    options = {**_choice(args), "groupby": args.groupby, "level": _level(args)}
     key = args.key_added
     run = _run(args, tl.annotate, options, table=lambda adata: get.annotation_df(adata, key=key))
     _tell(args, run, verb="annotated", summary=lambda: _summary.annotation(run.adata, key))
+    return 0
+
+
+def refine(args: argparse.Namespace) -> int:
+    """Run :func:`scmmgpt_tl.tl.refine` on a file."""
+    key = args.key_added
+    names = ("key", "labels_key", "use_rep", "threshold")
+    options = {name: getattr(args, name) for name in names}
+    options |= {"n_rounds": args.rounds, "level": _level(args)}
+    run = _run(args, tl.refine, options, table=lambda adata: get.annotation_df(adata, key=key))
+    _tell(args, run, verb="refined", summary=lambda: _summary.refined(run.adata, key, args.key))
     return 0
 
 
@@ -139,6 +148,11 @@ def _choice(args: argparse.Namespace) -> dict[str, Any]:
     return {"labels": labels, "tissue": args.tissue, "threshold": args.threshold}
 
 
+def _level(args: argparse.Namespace) -> str | list[str] | None:
+    # One term may be called "deepest", but then it is the only one that was given.
+    return "deepest" if args.level == ["deepest"] else args.level
+
+
 def _load(name: str) -> Any:
     import scmmgpt_tl as scmm
 
@@ -147,7 +161,7 @@ def _load(name: str) -> Any:
 
 def _input_options(args: argparse.Namespace) -> dict[str, Any]:
     names = ("layer", "counts", "gene_symbols", "mod", "batch_size", "key_added")
-    return {name: getattr(args, name) for name in names}
+    return {name: getattr(args, name) for name in names if name in args}
 
 
 def _tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[], str]) -> None:

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_annotate(commands)
+    _add_refine(commands)
     _add_embed(commands)
     _add_describe(commands)
     _add_search(commands)
@@ -58,15 +59,36 @@ def _add_annotate(commands: Commands) -> None:
     _add_choice(parser)
     parser.add_argument("--tissue", type=names, metavar="A,B", help="only labels of these tissues")
     parser.add_argument("--groupby", metavar="COLUMN", help="one label for each group of cells")
-    parser.add_argument(
-        "--level",
-        type=names,
-        metavar="LEVEL",
-        help='"deepest" for the deepest Cell Ontology term the evidence supports, or the names of '
-        "the terms to roll up to",
-    )
+    _add_level(parser)
     _add_model(parser)
     _add_output(parser, key="scmm_cell_type", table="labels and scores")
+
+
+def _add_refine(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "refine",
+        _commands.refine,
+        text="let the cells of an annotated file decide together",
+    )
+    parser.add_argument(
+        "--key", default="scmm_cell_type", help="name of the annotation (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--labels-key", metavar="COLUMN", help="column of .obs with labels that you know"
+    )
+    parser.add_argument(
+        "--use-rep",
+        metavar="KEY",
+        help="key of .obsm that says which cells are alike (default: principal components)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="of learning (default: %(default)s)"
+    )
+    _add_level(parser)
+    _add_threshold(parser)
+    _add_model(parser)
+    _add_output(parser, key="scmm_refined", table="labels and scores", in_batches=False)
 
 
 def _add_embed(commands: Commands) -> None:
@@ -200,10 +222,24 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the same from a .json list, a .json object {name: description}, or one name a line",
     )
+    _add_threshold(parser)
+
+
+def _add_threshold(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=float,
         help="cells with a lower score are unknown (default: the model's)",
+    )
+
+
+def _add_level(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--level",
+        type=names,
+        metavar="LEVEL",
+        help='"deepest" for the deepest Cell Ontology term the evidence supports, or the names of '
+        "the terms to roll up to",
     )
 
 
@@ -237,12 +273,15 @@ def _new(
     return parser
 
 
-def _add_output(parser: argparse.ArgumentParser, *, key: str | None, table: str) -> None:
+def _add_output(
+    parser: argparse.ArgumentParser, *, key: str | None, table: str, in_batches: bool = True
+) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
         "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
     )
-    group.add_argument("--batch-size", type=int, help="cells per pass")
+    if in_batches:
+        group.add_argument("--batch-size", type=int, help="cells per pass")
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"

@@ -27,6 +27,13 @@ def annotation(adata: AnnData, key: str) -> str:
     return "\n".join([table(rows, right=[1, 2]), f"{last}: {because}" if because else last])
 
 
+def refined(adata: AnnData, key: str, before: str) -> str:
+    """Count the cells of each label, and those that had another one before."""
+    labels = [get.annotation_df(adata, key=name)["label"].astype(str) for name in (before, key)]
+    changed = int((labels[0] != labels[1]).sum())
+    return f"{annotation(adata, key)}\nother than {before}: {changed:,} cells"
+
+
 def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     """Show the description of each group, of the first groups where there are many."""
     found = get.description_df(adata, key=key)

@@ -43,7 +43,7 @@ def embedding(
     basis
         Key of the embedding in `adata.obsm`; the first two columns are drawn.
     key
-        The `key_added` of :func:`scmmgpt_tl.tl.annotate`.
+        The `key_added` of :func:`scmmgpt_tl.tl.annotate` or :func:`scmmgpt_tl.tl.refine`.
     panel
         Both panels side by side, or one of them.
     n_labels

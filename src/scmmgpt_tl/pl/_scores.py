@@ -39,7 +39,7 @@ def scores(
     groupby
         Column of `adata.obs` that groups the cells.
     key
-        The `key_added` of :func:`scmmgpt_tl.tl.annotate`.
+        The `key_added` of :func:`scmmgpt_tl.tl.annotate` or :func:`scmmgpt_tl.tl.refine`.
     n_labels
         How many labels to draw: the best of every group, then those with the highest scores.
     ax
