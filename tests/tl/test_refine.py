@@ -83,6 +83,18 @@ def test_known_labels_stand_and_new_ones_join(annotated, refine):
     assert list(annotated.obsm["scmm_refined_scores"]) == [*LABELS, "plasma cell"]
 
 
+def test_a_new_label_is_found_in_cells_like_those_given(annotated, refine):
+    place = np.random.default_rng(0).normal(size=(annotated.n_obs, 3))
+    place[10:20] += 20
+    annotated.obsm["X_mine"] = place
+    annotated.obs["mine"] = ""
+    annotated.obs.loc[annotated.obs_names[10:15], "mine"] = "plasma cell"
+    refine(annotated, labels_key="mine", use_rep="X_mine", threshold=0.0)
+    found = annotated.obs["scmm_refined"].to_numpy() == "plasma cell"
+    assert found[10:20].all()
+    assert found.sum() == 10
+
+
 def test_it_may_be_told_which_cells_are_alike(annotated, refine):
     annotated.obsm["X_mine"] = np.random.default_rng(0).normal(size=(annotated.n_obs, 3))
     own = refine(annotated, use_rep="X_mine", copy=True)

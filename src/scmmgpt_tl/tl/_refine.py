@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
 
 
+# How probable it is from the start that a cell has a label that the annotation did not choose among.
+NEW_SHARE = 0.1
+
+
 class _Annotated(NamedTuple):
     """An annotation as it was written, and the labels that the user knows."""
 
@@ -83,7 +87,7 @@ def refine(
     labels_key
         Column of `.obs` with labels that you know, missing, empty or `"unknown"` elsewhere. They stay
         as they are and are learned from. Labels that the annotation did not choose among are added
-        to it.
+        to it; five known cells of one are enough to find others of it.
     use_rep
         Key of `.obsm` that says which cells are alike, such as `"X_pca_harmony"` where batches
         differ.
@@ -216,7 +220,10 @@ def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
     )
     place = {name: i for i, name in enumerate(labels.names)}
     given = np.array([place.get(name, -1) for name in known], dtype=np.intp)
-    return _Annotated(labels, np.pad(p, ((0, 0), (0, len(new)))), reasons, given)
+    if new:
+        of_new = np.repeat(NEW_SHARE / len(new) * p.sum(1, keepdims=True), len(new), axis=1)
+        p = np.hstack([(1 - NEW_SHARE) * p, of_new])
+    return _Annotated(labels, p, reasons, given)
 
 
 def _known_labels(adata: AnnData, labels_key: str | None) -> list[str]:
