@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
 
 FITS, DOES_NOT_FIT = 0, 1
+# Files of weights; none is one of cells.
+_WEIGHTS = {".ckpt", ".pt", ".pth", ".bin", ".safetensors"}
 
 
 def info(args: argparse.Namespace) -> int:
     """Tell about a file, or about a model where no file is given."""
     if args.input is None:
         return _tell_model(args.model or "default")
-    if args.input.is_dir() and args.input.suffix.lower() != ".zarr":
+    suffix = args.input.suffix.lower()
+    if suffix in _WEIGHTS or (args.input.is_dir() and suffix != ".zarr"):
         return _tell_model(str(args.input))
     backed = _files.file_format(args.input) == "h5ad"
     data = _files.read(args.input, backed=backed)

@@ -59,6 +59,45 @@ def test_two_checkpoints_are_one_too_many(make_folder):
         load_model(folder, device="cpu")
 
 
+def test_a_checkpoint_stands_for_its_folder(make_folder, capsys):
+    folder = make_folder()
+    whole = load_model(folder, device="cpu")
+    shutil.copy(folder / "last.ckpt", folder / "first.ckpt")
+    model = load_model(folder / "last.ckpt", device="cpu")
+    assert (model.sha256, model.name) == (whole.sha256, whole.name)
+    rows = csr_matrix(np.random.default_rng(0).poisson(0.3, (3, 300)).astype(np.float32))
+    assert torch.equal(model.encode_cells(rows).cell, whole.encode_cells(rows).cell)
+    assert np.array_equal(model.embed_text(["t cell"]), whole.embed_text(["t cell"]))
+    (folder / "linked.ckpt").symlink_to(shutil.move(folder / "first.ckpt", folder.parent / "blob"))
+    assert load_model(folder / "linked.ckpt", device="cpu").sha256 == whole.sha256
+    assert main(["info", str(folder / "last.ckpt")]) == 0
+    assert "kind scmmgpt" in capsys.readouterr().out
+
+
+def test_what_lies_beside_a_checkpoint_is_read_anew(make_folder):
+    path = make_folder() / "last.ckpt"
+    first = load_model(path, device="cpu")
+    assert load_model(path, device="cpu") is first
+    path.with_name("vocab.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="no vocabulary of words"):
+        load_model(path, device="cpu").embed_text(["T cell"])
+    path.with_name("vocab.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"looks like scMMGPT .*lacks vocab\.json"):
+        load_model(path, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "other.ckpt", "best_model.pt"])
+def test_another_file_is_no_model(make_folder, scgpt_folder, capsys, name):
+    folder = make_folder()
+    shutil.copy(scgpt_folder / "best_model.pt", folder / "best_model.pt")
+    torch.save({"state_dict": {"weight": torch.zeros(2)}}, folder / "other.ckpt")
+    with pytest.raises(ValueError, match=r"is a single file, .*a bundle.*scGPT: args\.json"):
+        load_model(folder / name, device="cpu")
+    if name != "vocab.json":
+        assert main(["info", str(folder / name)]) == 2
+        assert "is a single file" in capsys.readouterr().err
+
+
 def test_vocabulary_of_genes_is_needed(make_folder):
     folder = make_folder()
     (folder / "vocab.json").unlink()
@@ -149,8 +188,9 @@ def test_code_in_a_file_never_runs(make_folder, tmp_path, name, how):
         torch.save(content, folder / name)
     else:
         (folder / name).write_bytes(pickle.dumps(content))
-    with pytest.raises((ValueError, FileNotFoundError)):
-        load_model(folder, device="cpu")
+    for path in (folder, folder / "last.ckpt"):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            load_model(path, device="cpu")
     assert not trace.exists()
 
 
