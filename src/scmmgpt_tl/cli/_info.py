@@ -211,7 +211,9 @@ def _commands(model: Any) -> str:
     if not _compares(model):
         return "embed"
     if (words := model.text.words).tokenizer is None:
-        return f"embed; annotate once the vocabulary of its words, vocab.txt, lies in {words.folder}"
+        return (
+            f"embed; annotate once the vocabulary of its words, vocab.txt, lies in {words.folder}"
+        )
     return "embed; annotate with --labels of your own, in shares that are not calibrated"
 
 

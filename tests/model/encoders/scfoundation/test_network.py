@@ -113,6 +113,11 @@ def test_a_choice_leaves_the_model_as_it_was(model, counts):
     assert found["gene"].with_options(depth="a1").network.options.part == "gene"
 
 
+def test_places_cost_more_than_those_of_scgpt(model):
+    assert model.budget == 2048
+    assert model.network.cell_encoder.place_cost == model.network.place_cost
+
+
 def test_gradients_reach_every_weight(model, counts):
     tokens = model.tokenizer(counts)
     model.network.requires_grad_(requires_grad=True)
