@@ -102,20 +102,14 @@ def transformers(folder: Path) -> Callable[[csr_matrix], np.ndarray]:
     return embed
 
 
-METHODS = {
-    "scgpt/float32": lambda folder: ours(folder, "float32"),
-    "scgpt/bfloat16": lambda folder: ours(folder, "bfloat16"),
-    "scgpt/original": scgpt,
-    "geneformer/float32": lambda folder: ours(folder, "float32"),
-    "geneformer/bfloat16": lambda folder: ours(folder, "bfloat16"),
-    "geneformer/original": transformers,
-}
+ORIGINALS = {"scgpt": scgpt, "geneformer": transformers}
 
 
 def main(method: str, folder: Path, cells: Path) -> None:
     """Answer until told to end."""
     rows = load_npz(cells)
-    embed = METHODS[method](folder)
+    kind, way = method.split("/")
+    embed = ORIGINALS[kind](folder) if way == "original" else ours(folder, way)
     found = embed(rows[:2])
     _answer(ready=True)
     for line in sys.stdin:

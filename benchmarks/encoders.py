@@ -15,16 +15,23 @@ import sys
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from _encoder_folders import write_cells, write_geneformer, write_scgpt
+from _encoder_folders import (
+    write_cells,
+    write_geneformer,
+    write_langcell,
+    write_scbert,
+    write_scfoundation,
+    write_scgpt,
+)
 from _page import bullets, table
 from _run import ROOT, save_parts, save_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 NAME = "encoders"
 WORKER = Path(__file__).with_name("_encoder_worker.py")
@@ -33,8 +40,26 @@ WAYS = {
     "float32": "scmmgpt-tl, float32",
     "bfloat16": "scmmgpt-tl, bfloat16",
 }
-TITLES = {"scgpt": "scGPT whole-human", "geneformer": "Geneformer V1, 12 layers"}
-SIZES = {"scgpt": 60_694, "geneformer": 25_424}
+
+
+class Published(NamedTuple):
+    """An encoder at its published size."""
+
+    title: str
+    write: Callable[..., None]  # a folder with random weights
+    n_genes: int
+    n_layers: int
+    width: int
+    cells: int = 16  # fewer where a cell takes seconds
+
+
+KINDS = {
+    "scgpt": Published("scGPT whole-human", write_scgpt, 60_694, 12, 512),
+    "geneformer": Published("Geneformer V1, 12 layers", write_geneformer, 25_424, 12, 512),
+    "langcell": Published("LangCell", write_langcell, 25_424, 12, 512),
+    "scfoundation": Published("scFoundation", write_scfoundation, 19_264, 12, 768, cells=2),
+    "scbert": Published("scBERT", write_scbert, 16_906, 6, 200, cells=1),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,14 +76,13 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--kinds", nargs="+", choices=TITLES, default=list(TITLES))
+    add("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     add("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     add("--expressed", nargs="+", type=int, default=[800, 2000], help="median genes of a cell")
-    add("--cells", type=int, default=16)
+    add("--cells", type=int, help="by default 16, fewer where a cell takes seconds")
     add("--rounds", type=int, default=3)
-    add("--layers", type=int, default=12)
-    add("--width", type=int, default=512)
-    add("--genes", type=int, help="size of the vocabulary; by default as published")
+    for name in ("layers", "width", "genes"):
+        add(f"--{name}", type=int, help="by default as published")
     add("--seed", type=int, default=0)
     add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
     add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
@@ -72,38 +96,43 @@ def compare(kind: str, given: argparse.Namespace) -> list[dict[str, Any]]:
     Parameters
     ----------
     kind
-        Key of `TITLES`.
+        Key of `KINDS`.
     given
         Command line.
     """
-    n_genes = given.genes or SIZES[kind]
-    folder = given.out / f"{kind}-{given.layers}x{given.width}-{n_genes}"
+    one = shape(kind, given)
+    folder = given.out / f"{kind}-{one.n_layers}x{one.width}-{one.n_genes}"
     if not folder.exists():
-        write = write_scgpt if kind == "scgpt" else write_geneformer
-        write(folder, n_genes=n_genes, n_layers=given.layers, width=given.width)
+        one.write(folder, n_genes=one.n_genes, n_layers=one.n_layers, width=one.width)
     rows = []
     for expressed in given.expressed:
         cells = given.out / f"{kind}-cells-{expressed}.npz"
         write_cells(
-            cells, n_cells=given.cells, n_genes=n_genes, expressed=expressed, seed=given.seed
+            cells, n_cells=one.cells, n_genes=one.n_genes, expressed=expressed, seed=given.seed
         )
         rows += [
-            {"encoder": kind, "expressed": expressed, "cells": given.cells, **row}
-            for row in take_turns(kind, folder, cells, given=given)
+            {"encoder": kind, "expressed": expressed, "cells": one.cells, **row}
+            for row in take_turns(kind, folder, cells, given=given, n_cells=one.cells)
         ]
     return rows
 
 
+def shape(kind: str, given: argparse.Namespace) -> Published:
+    """Return an encoder at the size that the command line asks for."""
+    told = {"n_genes": given.genes, "n_layers": given.layers, "width": given.width}
+    told["cells"] = given.cells
+    return KINDS[kind]._replace(**{name: value for name, value in told.items() if value})
+
+
 def take_turns(
-    kind: str, folder: Path, cells: Path, *, given: argparse.Namespace
+    kind: str, folder: Path, cells: Path, *, given: argparse.Namespace, n_cells: int
 ) -> list[dict[str, Any]]:
     """Let each way embed the cells in turn, several rounds."""
-    passes: dict[str, list[dict[str, float]]] = {way: [] for way in given.ways}
+    ways = [way for way in given.ways if isinstance(WAYS[way], str) or kind in WAYS[way]]
+    passes: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     rows = []
     with ExitStack() as stack:
-        workers = {
-            way: Worker(stack, f"{kind}/{way}", str(folder), str(cells)) for way in given.ways
-        }
+        workers = {way: Worker(stack, f"{kind}/{way}", str(folder), str(cells)) for way in ways}
         for _ in range(given.rounds):
             for way, worker in workers.items():
                 passes[way].append(worker.ask("go"))
@@ -113,8 +142,8 @@ def take_turns(
     for way, end in last.items():
         medians = pd.DataFrame(passes[way]).median()
         row = {"way": way, **medians, "peak_mib": end["peak"]}
-        row["cells_per_second"] = given.cells / row["seconds"]
-        row["cells_per_cpu_second"] = given.cells / row["cpu_seconds"]
+        row["cells_per_second"] = n_cells / row["seconds"]
+        row["cells_per_cpu_second"] = n_cells / row["cpu_seconds"]
         if "float32" in vectors:
             row["cosine"] = float(_cosines(vectors[way], vectors["float32"]).min())
         rows.append(row)
@@ -160,8 +189,9 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
             name = WAYS[way] if isinstance(WAYS[way], str) else WAYS[way][kind]
             rows.append(
                 [
-                    TITLES[kind],
+                    KINDS[kind].title,
                     f"{expressed:,}",
+                    f"{row['cells']}",
                     name,
                     f"{row['cells_per_second']:.2f}",
                     _ratio(row, base, "cells_per_second"),
@@ -172,7 +202,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
                     f"{row['cosine']:.5f}" if row.get("cosine") == row.get("cosine") else "",
                 ]
             )
-    head = ["encoder", "genes a cell, median", "way", "cells/s, median", "ratio"]
+    head = ["encoder", "genes a cell, median", "cells", "way", "cells/s, median", "ratio"]
     head += ["cells a CPU second", "ratio"]
     head += ["peak memory in MiB", "ratio", "lowest cosine with ours in float32"]
     return [bullets(facts), table(head, rows)]
@@ -182,10 +212,11 @@ def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
-    shape = f"{given.layers} layers, width {given.width}, 8 heads, random weights"
+    shapes = {kind: shape(kind, given) for kind in given.kinds}
+    sizes = ", ".join(f"{one.title} {one.n_layers} x {one.width}" for one in shapes.values())
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return [
-        f"Networks: {shape}; {given.cells} made-up cells, {given.rounds} rounds in turn.",
+        f"Layers x width: {sizes}; random weights, made-up cells, {given.rounds} rounds in turn.",
         f"Machine: {machine}; Python {platform.python_version()}, {versions}.",
         f"scmmgpt-tl {version('scmmgpt-tl')} beside scgpt {_version('scgpt')}.",
     ]

@@ -58,8 +58,8 @@ def load_model(
     ----------
     name
         `"default"` for the model that ships with the package, the path of a bundle folder or of a
-        published encoder (scGPT, Geneformer, LangCell and others) as its authors laid it out, or the id of a bundle on
-        the Hugging Face hub.
+        published encoder (scGPT, Geneformer, LangCell and others) as its authors laid it out, of
+        the authors' scMMGPT also that of its `.ckpt`, or the id of a bundle on the Hugging Face hub.
     revision
         Commit, tag or branch of a hub bundle.
     device

@@ -17,8 +17,35 @@ def test_ways_are_timed_and_told(bench_folder):
     assert (rows["peak_mib"] > 50).all()
     assert rows["cosine"].to_numpy() == pytest.approx(1, abs=1e-5)
     page = (docs / "benchmarks.md").read_text(encoding="utf-8")
-    assert "| Geneformer V1, 12 layers | 60 | plain transformers |" in page
+    assert "| Geneformer V1, 12 layers | 60 | 3 | plain transformers |" in page
     assert "old encoders" not in page
+
+
+@pytest.mark.filterwarnings("ignore:scFoundation. these weights:UserWarning")
+@pytest.mark.parametrize("kind", ["geneformer", "langcell", "scfoundation", "scbert"])
+def test_folders_are_read_whole(tmp_path, kind):
+    from encoders import KINDS
+
+    from scmmgpt_tl.model.load import load_model
+
+    KINDS[kind].write(tmp_path / kind, n_genes=50, n_layers=1, width=16)
+    model = load_model(tmp_path / kind, device="cpu")
+    assert (model.kind, len(model.genes)) == (kind, 50)
+    assert model.facts.get("parts", "cell, rde, gene") == "cell, rde, gene"
+
+
+def test_encoders_without_an_original(bench_folder):
+    from encoders import main
+
+    out, docs = bench_folder / "out", bench_folder / "docs"
+    options = "--layers 1 --width 16 --genes 120 --rounds 1 --expressed 60"
+    main([*options.split(), "--ways", "original", "float32", "--kinds", "scfoundation", "scbert",
+          "--out", str(out), "--docs", str(docs)])  # fmt: skip
+    rows = pd.read_csv(out / "encoders.csv")
+    assert list(rows["encoder"]) == ["scfoundation", "scbert"]
+    assert list(rows["way"]) == ["float32", "float32"]
+    assert list(rows["cells"]) == [2, 1]
+    assert "| scBERT | 60 | 1 | scmmgpt-tl, float32 |" in (docs / "benchmarks.md").read_text()
 
 
 def test_folder_is_as_published(tmp_path):

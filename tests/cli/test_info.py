@@ -110,6 +110,7 @@ def test_published_encoder(scgpt_folder, capsys):
         "2 layers, width 16, 2 heads",
         "303 tokens",
         "masked expression decoder",
+        "commands embed",
         "it has no text side",
         "obsm['X_scgpt']",
     ):

@@ -60,7 +60,7 @@ def rows():
 @pytest.mark.parametrize("budget", [1, 300, 100_000])
 def test_a_cell_is_read_as_if_alone(published, rows, monkeypatch, budget):
     encoder = adopt(published)
-    monkeypatch.setattr(adopted_encoder, "places_at_once", lambda _: budget)
+    monkeypatch.setattr(adopted_encoder, "places_at_once", lambda *_: budget)
     with torch.inference_mode():
         states, mask = encoder(encoder.tokenizer(rows))
         assert states.shape == (*mask.shape, encoder.config.state_width)
@@ -102,7 +102,7 @@ def test_a_batch_norm_keeps_the_statistics_it_was_published_with(scgpt_folder, r
 
 def test_gradients_reach_the_network_through_all_batches(published, rows, monkeypatch):
     encoder = adopt(published, tuned=True)
-    monkeypatch.setattr(adopted_encoder, "places_at_once", lambda _: 150)
+    monkeypatch.setattr(adopted_encoder, "places_at_once", lambda *_: 150)
     states, mask = encoder(encoder.tokenizer(rows))
     states[mask].square().mean().backward()
     first = next(encoder.published.parameters())

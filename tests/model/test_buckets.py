@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from scmmgpt_tl.model.buckets import buckets
+from scmmgpt_tl.model.buckets import buckets, places_at_once
+
+
+def test_fewer_places_of_a_network_that_takes_more_memory():
+    network = torch.nn.Identity()
+    assert places_at_once(torch.device("cpu"), network) == places_at_once(torch.device("cpu"))
+    network.place_cost = 2.0
+    assert places_at_once(torch.device("cpu"), network) == 2048
+    assert places_at_once(torch.device("cuda"), network) == 65_536
+    network.place_cost = 1e9
+    assert places_at_once(torch.device("cpu"), network) == 1
 
 
 @pytest.mark.parametrize("budget", [1, 50, 10_000])

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
 
 FITS, DOES_NOT_FIT = 0, 1
+# Files of weights; none is one of cells.
+_WEIGHTS = {".ckpt", ".pt", ".pth", ".bin", ".safetensors"}
 
 
 def info(args: argparse.Namespace) -> int:
     """Tell about a file, or about a model where no file is given."""
     if args.input is None:
         return _tell_model(args.model or "default")
-    if args.input.is_dir() and args.input.suffix.lower() != ".zarr":
+    suffix = args.input.suffix.lower()
+    if suffix in _WEIGHTS or (args.input.is_dir() and suffix != ".zarr"):
         return _tell_model(str(args.input))
     backed = _files.file_format(args.input) == "h5ad"
     data = _files.read(args.input, backed=backed)
@@ -181,7 +184,8 @@ def _encoder_rows(model: Model) -> list[tuple[str, str]]:
 
 def _tell_encoder(model: EncoderModel) -> int:
     n_weights = sum(part.numel() for part in model.network.parameters())
-    say(f"{model.name}, a published cell encoder (kind {model.kind})")
+    what = "model of cells and texts" if _compares(model) else "cell encoder"
+    say(f"{model.name}, a published {what} (kind {model.kind})")
     say(paragraph(f"licence: {model.licence}"))
     rows = [
         ("sha256", model.sha256),
@@ -190,6 +194,7 @@ def _tell_encoder(model: EncoderModel) -> int:
         ("parameters", f"{n_weights:,}"),
         *model.facts.items(),
         ("can do", "; ".join(model.abilities)),
+        ("commands", _commands(model)),
         ("cannot do", _limits(model)),
         ("embeddings", f"obsm[{model.key!r}]"),
     ]
@@ -197,10 +202,28 @@ def _tell_encoder(model: EncoderModel) -> int:
     return FITS
 
 
+def _compares(model: EncoderModel) -> bool:
+    # By a word of its own: importing the class would bring torch along.
+    return hasattr(model, "zero_shot")
+
+
+def _commands(model: Any) -> str:
+    if not _compares(model):
+        return "embed"
+    if (words := model.text.words).tokenizer is None:
+        return (
+            f"embed; annotate once the vocabulary of its words, vocab.txt, lies in {words.folder}"
+        )
+    return "embed; annotate with --labels of your own, in shares that are not calibrated"
+
+
 def _limits(model: EncoderModel) -> str:
-    if hasattr(model, "zero_shot"):
-        return "describe, search, generate: it compares cells with texts and does no more"
-    return "annotate, describe, search, generate: it has no text side"
+    if _compares(model):
+        return (
+            "describe, search, rank terms, generate: it compares cells with texts and writes none; "
+            "tell doublets and empty droplets"
+        )
+    return "annotate, describe, search, rank terms, generate: it has no text side"
 
 
 def _with_ids(model: EncoderModel) -> int:

@@ -165,7 +165,7 @@ def _add_info(commands: Commands) -> None:
         "info",
         _info.info,
         text="tell what is in a file and whether it fits the model (exit code 1 if not); "
-        "without a file, or given the folder of a model, tell about a model",
+        "without a file, or given the folder or checkpoint of a model, tell about a model",
         file_needed=False,
     )
     _add_model(parser, default_model=None)
@@ -258,7 +258,7 @@ def _add(
         metavar="IN",
         nargs=None if file_needed else "?",
         help="an .h5ad or .h5mu file, or a .zarr folder"
-        + ("" if file_needed else "; or the folder of a model"),
+        + ("" if file_needed else "; or the folder or checkpoint of a model"),
     )
     return parser
 

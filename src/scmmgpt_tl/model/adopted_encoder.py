@@ -82,7 +82,8 @@ class AdoptedEncoder(nn.Module):
             return empty, empty.new_zeros(0, 1, dtype=torch.bool)
         longest = max(int(lengths.max()), 1)
         states, masks, order = [], [], []
-        for cells in buckets(lengths, budget=places_at_once(lengths.device)):
+        budget = places_at_once(lengths.device, self.published)
+        for cells in buckets(lengths, budget=budget):
             found, mask = self.published(tokens.take(cells))
             room = longest - found.shape[1]
             # What stands on padded places depends on the other cells, and means nothing.

@@ -181,7 +181,7 @@ class EncoderModel:
     @property
     def budget(self) -> int:
         """Places, padding among them, that are sent through the network together."""
-        return places_at_once(self.device)
+        return places_at_once(self.device, self.network)
 
     def precision(self) -> torch.autocast:
         """Run what is inside in the model's `dtype`."""

@@ -65,7 +65,8 @@ def load_model(
     ----------
     name
         ``"default"`` (ships with the package), the path of a bundle or of an encoder as it was
-        published, or ``"owner/name"`` on the Hugging Face hub. A path that exists is always read
+        published (of the authors' scMMGPT also that of its ``.ckpt``), or ``"owner/name"`` on the
+        Hugging Face hub. A path that exists is always read
         as such, without any network.
     revision
         Branch, tag or commit on the hub. Elsewhere the revision that the bundle must have.
@@ -89,7 +90,7 @@ def load_model(
     chosen_device = pick_device(device)
     chosen_dtype = pick_dtype(dtype, chosen_device)
     folder, link_root = _locate(name, revision, cache_dir=cache_dir, offline=offline)
-    if folder.is_dir() and not is_bundle(folder):
+    if not is_bundle(folder):
         with _LOCK:
             return load_encoder(folder, chosen_device, chosen_dtype)
     sha256 = read_config(folder, link_root=link_root)["sha256"]
@@ -171,8 +172,11 @@ def _locate(
         folder = Path(str(files("scmmgpt_tl").joinpath("models", "default")))
         return _pinned(folder, revision), None
     folder = Path(name).expanduser()
-    if folder.exists():
+    if folder.is_dir():
         return _pinned(folder.resolve(), revision), None
+    if folder.exists():
+        # Of a link, what goes with the file lies beside the link.
+        return _pinned(folder.parent.resolve() / folder.name, revision), None
     if isinstance(name, str) and _hub.is_hub_id(name):
         return _hub.fetch(name, revision=revision, cache_dir=cache_dir, offline=offline)
     msg = (

@@ -28,7 +28,7 @@ def load_encoder(folder: Path, device: torch.device, dtype: torch.dtype) -> Enco
     Parameters
     ----------
     folder
-        As it was published.
+        As it was published; of a kind that is one checkpoint, that file does as well.
     device, dtype
         Where the network runs, and in which precision.
 
@@ -37,7 +37,7 @@ def load_encoder(folder: Path, device: torch.device, dtype: torch.dtype) -> Enco
     FileNotFoundError
         If a file is missing, or all that would tell which encoder it is.
     ValueError
-        If a file does not fit.
+        If a file does not fit, or is no model by itself.
     """
     # What was changed on disk is read anew.
     return _load(folder, _stamp(folder), device, dtype)
@@ -59,6 +59,13 @@ def _load(
 ) -> EncoderModel:
     del stamp
     reader = reader_of(folder)
+    if reader is None and folder.is_file():
+        msg = (
+            f"{folder} is a single file, and only a checkpoint that the authors' code of scMMGPT "
+            "wrote is a model by itself. Give the folder of the model: a bundle, which has "
+            f"config.json, or an encoder as it was published ({layouts()})."
+        )
+        raise ValueError(msg)
     if reader is None:
         msg = (
             f"{folder / 'config.json'} is missing, which every bundle has; nor does the folder hold "
@@ -99,7 +106,10 @@ def _sha256(paths: Sequence[Path]) -> str:
 
 
 def _stamp(folder: Path) -> tuple[object, ...]:
-    # Some lay their parts out in folders of their own.
-    files = sorted(path for path in (*folder.iterdir(), *folder.glob("*/*")) if path.is_file())
+    # Some lay their parts out in folders of their own; what goes with a file lies beside it.
+    paths = (
+        folder.parent.iterdir() if folder.is_file() else (*folder.iterdir(), *folder.glob("*/*"))
+    )
+    files = sorted(path for path in paths if path.is_file())
     found = [(str(path), path.stat()) for path in files]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +57,45 @@ def test_two_checkpoints_are_one_too_many(make_folder):
         load_model(folder, device="cpu")
 
 
+def test_a_checkpoint_stands_for_its_folder(make_folder, capsys):
+    folder = make_folder()
+    whole = load_model(folder, device="cpu")
+    shutil.copy(folder / "last.ckpt", folder / "first.ckpt")
+    model = load_model(folder / "last.ckpt", device="cpu")
+    assert (model.sha256, model.name) == (whole.sha256, whole.name)
+    rows = csr_matrix(np.random.default_rng(0).poisson(0.3, (3, 300)).astype(np.float32))
+    assert torch.equal(model.encode_cells(rows).cell, whole.encode_cells(rows).cell)
+    assert np.array_equal(model.embed_text(["t cell"]), whole.embed_text(["t cell"]))
+    (folder / "linked.ckpt").symlink_to(shutil.move(folder / "first.ckpt", folder.parent / "blob"))
+    assert load_model(folder / "linked.ckpt", device="cpu").sha256 == whole.sha256
+    assert main(["info", str(folder / "last.ckpt")]) == 0
+    assert "kind scmmgpt" in capsys.readouterr().out
+
+
+def test_what_lies_beside_a_checkpoint_is_read_anew(make_folder):
+    path = make_folder() / "last.ckpt"
+    first = load_model(path, device="cpu")
+    assert load_model(path, device="cpu") is first
+    path.with_name("vocab.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="no vocabulary of words"):
+        load_model(path, device="cpu").embed_text(["T cell"])
+    path.with_name("vocab.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"looks like scMMGPT .*lacks vocab\.json"):
+        load_model(path, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "other.ckpt", "best_model.pt"])
+def test_another_file_is_no_model(make_folder, scgpt_folder, capsys, name):
+    folder = make_folder()
+    shutil.copy(scgpt_folder / "best_model.pt", folder / "best_model.pt")
+    torch.save({"state_dict": {"weight": torch.zeros(2)}}, folder / "other.ckpt")
+    with pytest.raises(ValueError, match=r"is a single file, .*a bundle.*scGPT: args\.json"):
+        load_model(folder / name, device="cpu")
+    if name != "vocab.json":
+        assert main(["info", str(folder / name)]) == 2
+        assert "is a single file" in capsys.readouterr().err
+
+
 def test_vocabulary_of_genes_is_needed(make_folder):
     folder = make_folder()
     (folder / "vocab.json").unlink()
@@ -82,37 +119,41 @@ ROOT = "blip2qformer."
 LAYER = f"{ROOT}Qformer.bert.encoder.layer.2."
 
 
-def without(name):
-    return lambda state: {key: part for key, part in state.items() if key != name}
-
-
 @pytest.mark.parametrize(
-    ("change", "match"),
+    ("changes", "match"),
     [
-        (without(f"{LAYER}crossattention.self.key.weight"), r"layers\.2\.reading\.keys\.weight"),
-        (without(f"{LAYER}attention.self.value.bias"), r"lacks layers\.2\.value\.bias"),
-        (without(f"{LAYER}output_query.dense.bias"), r"layers\.2\.queries\.contract\.bias"),
-        (without(f"{ROOT}cell_proj.weight"), "lacks cell_proj.weight"),
-        (without(f"{ROOT}gtm_head.bias"), r"missing: match_head\.bias"),
-        (without(f"{ROOT}ln_gene.bias"), r"missing: cell_norm\.bias"),
-        (without(f"{ROOT}query_tokens"), "lacks query_tokens"),
+        ({f"{LAYER}crossattention.self.key.weight": None}, r"layers\.2\.reading\.keys\.weight"),
+        ({f"{LAYER}attention.self.value.bias": None}, r"lacks layers\.2\.value\.bias"),
+        ({f"{LAYER}output_query.dense.bias": None}, r"layers\.2\.queries\.contract\.bias"),
+        ({f"{ROOT}cell_proj.weight": None}, "lacks cell_proj.weight"),
+        ({f"{ROOT}gtm_head.bias": None}, r"missing: match_head\.bias"),
+        ({f"{ROOT}ln_gene.bias": None}, r"missing: cell_norm\.bias"),
+        ({f"{ROOT}query_tokens": None}, "lacks query_tokens"),
         (
-            without(f"{ROOT}cell_encoder.model.transformer_encoder.layers.1.self_attn.Wqkv.weight"),
+            {f"{ROOT}cell_encoder.model.transformer_encoder.layers.1.self_attn.Wqkv.weight": None},
             r"missing: transformer\.layers\.1\.qkv\.weight",
         ),
         (
-            lambda s: {k: v for k, v in s.items() if "cross" not in k},
-            "no layer of it has cross-attention",
-        ),
-        (
-            lambda s: s | {f"{LAYER}output.dense.weight": torch.zeros(128, 41)},
+            {f"{LAYER}output.dense.weight": torch.zeros(128, 41)},
             r"contract\.weight \(128, 41\) instead of \(128, 40\)",
         ),
     ],
 )
-def test_tampered_weights_are_refused(make_folder, change, match):
+def test_tampered_weights_are_refused(make_folder, tamper, changes, match):
+    def change(state):
+        tamper(state, changes)
+        return state
+
     with pytest.raises(ValueError, match=match):
         load_model(make_folder(1, change), device="cpu")
+
+
+def test_a_q_former_must_read_cells(make_folder):
+    def blind(state):
+        return {key: part for key, part in state.items() if "cross" not in key}
+
+    with pytest.raises(ValueError, match="no layer of it has cross-attention"):
+        load_model(make_folder(1, blind), device="cpu")
 
 
 def test_heads_must_be_a_number(make_folder):
@@ -122,36 +163,17 @@ def test_heads_must_be_a_number(make_folder):
         load_model(folder, device="cpu")
 
 
-class Harm:
-    """Unpickled by someone careless, it leaves a file behind."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
-
-
 @pytest.mark.parametrize("slot", ["hyper_parameters", "optimizer_states", "callbacks", "loops"])
-def test_code_beside_the_weights_never_runs(make_folder, tmp_path, slot):
-    trace = tmp_path / "trace"
-    with pytest.raises(ValueError, match="cannot be read as tensors alone"):
-        load_model(make_folder(1, None, **{slot: Harm(trace)}), device="cpu")
-    assert not trace.exists()
+def test_code_beside_the_weights_never_runs(make_folder, harm, harmless, slot):
+    harmless(make_folder(1, None, **{slot: harm}), "cannot be read as tensors alone")
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "vocab.json", "args.json", "vocab.txt"])
-@pytest.mark.parametrize("how", ["torch", "pickle"])
-def test_code_in_a_file_never_runs(make_folder, tmp_path, name, how):
-    folder, trace = make_folder(), tmp_path / "trace"
-    content = {"blip2qformer.query_tokens": Harm(trace)}
-    if how == "torch":
-        torch.save(content, folder / name)
-    else:
-        (folder / name).write_bytes(pickle.dumps(content))
-    with pytest.raises((ValueError, FileNotFoundError)):
-        load_model(folder, device="cpu")
-    assert not trace.exists()
+def test_code_in_a_file_never_runs(make_folder, write_pickle, harm, harmless, name):
+    folder = make_folder()
+    write_pickle({"blip2qformer.query_tokens": harm}, folder / name)
+    harmless(folder)
+    harmless(folder / "last.ckpt")
 
 
 def test_tools(counts_adata, make_folder):

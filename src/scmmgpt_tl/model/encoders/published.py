@@ -34,10 +34,13 @@ class Reader(Protocol):
     """What a folder holds, in words."""
 
     def signs(self, folder: Path) -> list[str]:
-        """Name the files of a folder, whole or not, that speak for this encoder."""
+        """Name the files of a folder, whole or not, that speak for this encoder.
+
+        A single file may be given, too: that of an encoder whose weights can stand for its folder.
+        """
 
     def read(self, folder: Path) -> EncoderParts:
-        """Read a folder; what is missing or wrong is an error that says so."""
+        """Read what `signs` knew; what is missing or wrong is an error that says so."""
 
 
 def cell_part(kind: str) -> CellPart:

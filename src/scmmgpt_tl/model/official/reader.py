@@ -75,7 +75,9 @@ _TEMPLATE = "This cell belongs to {name}: {description}"
 
 
 def signs(folder: Path) -> list[str]:
-    """Name the files that speak for a checkpoint of the authors' code."""
+    """Name the files that speak for a checkpoint of the authors' code; it may stand for its folder."""
+    if folder.is_file():
+        return [folder.name] if _stage(folder) else []
     found = [path.name for path in sorted(folder.glob("*.ckpt")) if _stage(path)]
     # A folder of scGPT that such a checkpoint was put into is meant for it.
     beside = (_VOCAB, _ARGS, "best_model.pt")
@@ -83,13 +85,14 @@ def signs(folder: Path) -> list[str]:
 
 
 def read(folder: Path) -> EncoderParts:
-    """Read a folder.
+    """Read a folder, or a checkpoint with what lies beside it.
 
     Parameters
     ----------
     folder
         Folder with one checkpoint and `vocab.json` of scGPT; with `args.json`, where scGPT is not
-        the whole-human one; and with `vocab.txt` of BiomedBERT, to read texts.
+        the whole-human one; and with `vocab.txt` of BiomedBERT, to read texts. Or the checkpoint,
+        which may then be one of several there.
 
     Raises
     ------
@@ -98,8 +101,9 @@ def read(folder: Path) -> EncoderParts:
     ValueError
         If there are two checkpoints, one is damaged, or they do not fit together.
     """
-    refuse_incomplete(folder, "scMMGPT of its authors", {_VOCAB: (_VOCAB,)})
     path, stage = _only_checkpoint(folder)
+    folder = path.parent
+    refuse_incomplete(folder, "scMMGPT of its authors", {_VOCAB: (_VOCAB,)})
     root = _STAGES[stage]
     wanted = tuple(root + part for part in _PARTS)
     state = rename(read_state(path, beginning=wanted), [("^" + re.escape(root), "")])
@@ -151,7 +155,8 @@ def _stage(path: Path) -> int | None:
 
 
 def _only_checkpoint(folder: Path) -> tuple[Path, int]:
-    found = [(path, n) for path in sorted(folder.glob("*.ckpt")) if (n := _stage(path))]
+    paths = [folder] if folder.is_file() else sorted(folder.glob("*.ckpt"))
+    found = [(path, n) for path in paths if (n := _stage(path))]
     if len(found) != 1:
         names = ", ".join(path.name for path, _ in found)
         msg = f"{folder} must hold one checkpoint of scMMGPT, found {names}. Keep each in its own."

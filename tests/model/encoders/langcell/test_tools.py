@@ -99,6 +99,18 @@ def test_no_words_no_labels(counts_adata, make_folder):
 def test_info(make_folder, capsys):
     assert main(["info", str(make_folder())]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for part in ("kind langcell", "zero-shot labels", "303 tokens of genes, 23 of words"):
+    for part in (
+        "LangCell, a published model of cells and texts (kind langcell)",
+        "zero-shot labels",
+        "embed; annotate with --labels of your own",
+        "303 tokens of genes, 23 of words",
+        "generate: it compares cells with texts and writes none",
+    ):
         assert part in out
-    assert "it compares cells with texts and does no more" in out
+
+
+def test_info_without_words(make_folder, capsys):
+    assert main(["info", str(make_folder(words=None))]) == 0
+    out = "".join(capsys.readouterr().out.split())
+    assert "annotateoncethevocabularyofitswords,vocab.txt,liesin" in out
+    assert "langcell/text_bert" in out

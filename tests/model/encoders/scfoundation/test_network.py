@@ -35,7 +35,7 @@ def dense_of(tokens):
 
 
 @pytest.mark.parametrize("depth", ["t4", "f2", "a1"])
-@pytest.mark.parametrize("part", ["cell", "rde"])
+@pytest.mark.parametrize("part", ["cell", "rde", "gene"])
 def test_cell_embeddings(model, references, counts, part, depth):
     model = model.with_options(part=part, depth=depth)
     tokens = model.tokenizer(counts)
@@ -81,7 +81,7 @@ def test_a_cell_without_counts(model):
 
 
 def test_options_that_cannot_be_meant(model):
-    for options in ({"pooling": "mean"}, {"part": "gene"}):
+    for options in ({"pooling": "mean"}, {"part": "genes"}):
         with pytest.raises(ValueError, match="`pooling` must be 'all' or 'max' and `part` 'cell'"):
             model.with_options(**options)
     assert model.network.options.pooling == "all"
@@ -94,10 +94,28 @@ def test_parts_that_are_not_there(make_folder, counts):
     model = load_model(make_folder(alone), device="cpu")
     assert model.network.options.part == "rde"
     assert model.encode_cells(counts).cell.shape == (5, 64)
-    with pytest.raises(ValueError, match="has no part 'cell', but rde"):
-        model.with_options(part="cell")
+    for part in ("cell", "gene"):
+        with pytest.raises(ValueError, match=f"has no part '{part}', but rde"):
+            model.with_options(part=part)
+    assert model.facts["embeds"].startswith("by the part 'rde'")
     with pytest.raises(ValueError, match="has no part 'gene', but rde"):
         model.network.embed_genes(model.tokenizer(counts))
+
+
+def test_a_choice_leaves_the_model_as_it_was(model, counts):
+    first = model.encode_cells(counts).cell
+    found = {part: model.with_options(part=part) for part in ("cell", "rde", "gene")}
+    vectors = {part: chosen.encode_cells(counts).cell for part, chosen in found.items()}
+    assert torch.equal(vectors["cell"], first)
+    assert not torch.allclose(vectors["gene"], first)
+    assert not torch.allclose(vectors["gene"], vectors["rde"])
+    assert torch.equal(model.encode_cells(counts).cell, first)
+    assert found["gene"].with_options(depth="a1").network.options.part == "gene"
+
+
+def test_places_cost_more_than_those_of_scgpt(model):
+    assert model.budget == 2048
+    assert model.network.cell_encoder.place_cost == model.network.place_cost
 
 
 def test_gradients_reach_every_weight(model, counts):

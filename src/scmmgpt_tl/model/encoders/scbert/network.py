@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -76,6 +76,9 @@ class Classifier(nn.Module):
 
 class ScBERTNetwork(nn.Module):
     """All genes with their bins -> states of all places."""
+
+    # Each head has 266 random features of query and key: 64 KiB a place, where scGPT has 20.
+    place_cost: ClassVar[float] = 3.0
 
     def __init__(self, config: ScBERTConfig, options: ScBERTOptions | None = None) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from scmmgpt_tl.model.cell_part import CellPart
@@ -39,7 +39,7 @@ CELLS: Final = CellPart(
     ScFoundationConfig,
     CellEncoder,
     ScFoundationTokenizer,
-    take=lambda network: network.parts[network.options.part],
+    take=lambda network: network.cell_encoder,
 )
 
 _WEIGHTS = ("models.ckpt", "models/models.ckpt")
@@ -48,7 +48,7 @@ _GENE_PLACES = (_GENES, f"../{_GENES}")
 _COLUMN = "gene_name"
 _NAME = "mae_autobin"
 _ENCODERS: Final[tuple[Part, ...]] = ("cell", "rde")
-_AUTOENCODER: Final = "gene"
+_AUTOENCODER: Final[Part] = "gene"
 _ENCODER_RULES = (
     (r"^model\.", ""),
     (r"^token_emb\.mlp\.", "values.spread."),
@@ -101,7 +101,7 @@ def read(folder: Path) -> EncoderParts:
     symbols = _read_genes(first_file(folder, _GENE_PLACES))
     weights = first_file(folder, _WEIGHTS)
     found = read_plain(weights)
-    names = [
+    names: list[Part] = [
         name for name in (*_ENCODERS, _AUTOENCODER) if isinstance(found, Mapping) and name in found
     ]
     embedding = [part for part in _ENCODERS if part in names]
@@ -127,7 +127,7 @@ def read(folder: Path) -> EncoderParts:
         network=network,
         tokenizer=tokenizer,
         abilities=_abilities(names),
-        facts=_facts(configs),
+        facts=_facts(configs, embedding[0]),
         restriction=RESTRICTION,
     )
 
@@ -236,19 +236,21 @@ def _size(found: Mapping[str, Any], name: str, *, where: str) -> int:
     return value
 
 
-def _abilities(names: list[str]) -> tuple[str, ...]:
+def _abilities(names: Sequence[str]) -> tuple[str, ...]:
     found = ["cell embedding (states of S and T, largest and mean over genes)"]
     if "rde" in names:
         found.append("cell embedding with enhanced read depth (part='rde')")
     if _AUTOENCODER in names:
+        found.append("cell embedding by the encoder of the autoencoder (part='gene')")
         found += ["gene embeddings of a cell", "expression at a target depth"]
     return tuple(found)
 
 
-def _facts(configs: Mapping[str, ScFoundationConfig]) -> dict[str, str]:
+def _facts(configs: Mapping[Part, ScFoundationConfig], part: Part) -> dict[str, str]:
     first = next(iter(configs.values()))
     facts = {
         "parts": ", ".join(configs),
+        "embeds": f"by the part {part!r}, unless told otherwise",
         "network": f"{first.n_layers} layers, width {first.width}, {first.n_heads} heads",
         "input": "log1p of counts per 10,000 of expressed genes, and log10 of two read depths",
         "vocabulary": f"{first.n_genes:,} genes",
