@@ -79,9 +79,17 @@ def test_prior_decides_between_compatible_labels_only():
 
 def test_labels_that_no_source_teaches_have_a_share_that_the_prior_divides():
     sharing = between([CD4, CD8], [CD4, CD8, B_CELL, HEPATOCYTE])
-    shared = sharing.share_out(np.array([[0.8, 0.2]]), np.array([[0.5, 0.3, 0.16, 0.04]]))
+    shared = sharing.share_out(np.array([[0.8, 0.2]]), np.array([[0.04, 0.16, 0.64, 0.16]]))
     left, third = 1 - UNTAUGHT, UNTAUGHT / 3
     np.testing.assert_allclose(shared, [[0.8 * left, 0.2 * left, 2 * third, third]])
+
+
+def test_the_share_is_smaller_where_their_texts_fit_worse():
+    sharing = between([CD4, CD8], [CD4, CD8, B_CELL])
+    for prior, mean_root in ((0.16, (0.6 + 0.6 + 0.4) / 3), (0.0, np.inf)):
+        shared = sharing.share_out(np.array([[0.5, 0.5]]), np.array([[0.36, 0.36, prior]]))
+        assert shared[0, 2] == pytest.approx(UNTAUGHT * np.sqrt(prior) / mean_root)
+        assert shared.sum() == pytest.approx(1)
 
 
 def test_where_no_label_is_taught_texts_decide_alone():
@@ -106,4 +114,4 @@ def test_a_prior_of_zero_divides_nothing_by_zero():
     assert shared == pytest.approx(np.array([[1.0, 0.0]]))
     sharing = between([CD4], [CD4, CD8])
     shared = sharing.share_out(np.array([[1.0]]), np.array([[1.0, 0.0]]))
-    assert shared == pytest.approx(np.array([[1 - UNTAUGHT, UNTAUGHT]]))
+    assert shared == pytest.approx(np.array([[1.0, 0.0]]))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import read_h5ad
+from scipy.sparse import csr_matrix
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl.tl._place import principal_components
@@ -70,7 +71,8 @@ def test_no_score_is_high_enough(annotated, refine):
 
 def test_known_labels_stand_and_new_ones_join(annotated, refine):
     known = pd.Series(np.nan, index=annotated.obs_names, dtype=object)
-    known.iloc[:6], known.iloc[6:8], known.iloc[8] = "T cell", "plasma cell", "unknown"
+    known.iloc[:6], known.iloc[6:8], known.iloc[8] = "T cell", "plasma cell", "Unknown"
+    known.iloc[:2] = ["T lymphocyte", "CL:0000084"]
     annotated.obs["mine"] = known
     refine(annotated, labels_key="mine", threshold=0.0)
     frame = scmm.get.annotation_df(annotated, key="scmm_refined")
@@ -147,10 +149,38 @@ def test_what_cannot_be_meant_is_refused(annotated, refine, more, message):
     assert set(annotated.uns) == set(before.uns)
 
 
-def test_missing_values_of_a_representation_are_refused(annotated, refine):
-    annotated.obsm["X_mine"] = np.full((annotated.n_obs, 2), np.nan)
-    with pytest.raises(ValueError, match=r"adata.obsm\['X_mine'\] must be numbers"):
-        refine(annotated, use_rep="X_mine")
+def test_a_representation_must_hold_numbers(annotated, refine):
+    n, names = annotated.n_obs, annotated.obs_names
+    for held in (np.full((n, 2), np.nan), pd.DataFrame({"a": ["x"] * n}, index=names)):
+        annotated.obsm["X_mine"] = held
+        message = r"adata.obsm\['X_mine'\] must hold numbers.* Choose another `use_rep` from"
+        with pytest.raises(ValueError, match=message):
+            refine(annotated, use_rep="X_mine")
+
+
+def test_a_sparse_representation_is_read(annotated, refine):
+    dense = np.random.default_rng(0).normal(size=(annotated.n_obs, 3)).round()
+    annotated.obsm["X_dense"], annotated.obsm["X_sparse"] = dense, csr_matrix(dense)
+    found = [
+        refine(annotated, use_rep=key, copy=True).obsm["scmm_refined_scores"]
+        for key in ("X_dense", "X_sparse")
+    ]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_only_the_most_variable_genes_count(counts_adata, tiny_model, monkeypatch):
+    from scmmgpt_tl._expression import log_expression
+    from scmmgpt_tl._input import prepare
+    from scmmgpt_tl.tl import _place
+
+    prepared = prepare(counts_adata, genes=tiny_model.genes)
+    (block,) = prepared.blocks()
+    values = log_expression(block)
+    best = np.sort(np.argsort(-values.toarray().var(axis=0))[:20])
+    np.testing.assert_array_equal(_place.most_variable(values, 20), best)
+    monkeypatch.setattr(_place, "N_GENES", 20)
+    found = principal_components(prepared, np.arange(counts_adata.n_obs))
+    assert found.shape[1] == 19
 
 
 def test_another_model_is_refused(annotated):

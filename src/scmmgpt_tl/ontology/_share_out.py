@@ -18,7 +18,7 @@ __all__ = ["Sharing", "most_specific"]
 # How much a label that is related to some source says for one that no source is related to,
 # against what it says for the others.
 ELSEWHERE = 0.1
-# How probable it is from the start that a cell has one of the labels that no source teaches.
+# How probable it is from the start that a cell has one of the labels that no source teaches, at most.
 UNTAUGHT = 0.35
 
 
@@ -104,9 +104,11 @@ class Sharing(NamedTuple):
 
         .. math::
             q_j \leftarrow (1 - u) q_j
-            + u \frac{\sqrt{t_j} [j \in N]}{\sum_{k \in N} \sqrt{t_k}}
+            + u \frac{\sqrt{t_j} [j \in N]}{\sum_{k \in N} \sqrt{t_k}}, \qquad
+            u = 0.35 \min\left(1, \frac{\overline{\sqrt{t_N}}}{\overline{\sqrt{t}}}\right)
 
-        with :math:`u = 0.35`, or 1 where no label is taught.
+        with the means over these and over all labels: less where their texts fit worse than others
+        do. Where no label is taught, :math:`u = 1`.
 
         Parameters
         ----------
@@ -125,10 +127,12 @@ class Sharing(NamedTuple):
         shared: NDArray[np.float64] = known * (each @ self.weights)
         if not self.untaught.any():
             return shared
-        new = np.sqrt(known) * self.untaught
-        new *= probabilities.sum(1, keepdims=True) / new.sum(1, keepdims=True)
-        u = 1.0 if self.untaught.all() else UNTAUGHT
-        return (1 - u) * shared + u * new
+        half = np.sqrt(known)
+        new = half * self.untaught
+        total = new.sum(1, keepdims=True)
+        fit = total / self.untaught.sum() / half.mean(1, keepdims=True)
+        u = np.where(self.untaught.all(), 1.0, UNTAUGHT * np.minimum(fit, 1))
+        return (1 - u) * shared + u * new / total * probabilities.sum(1, keepdims=True)
 
 
 def _labels_of(source: str, labels: frozenset[str], ontology: CellOntology) -> frozenset[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["principal_components", "read_place"]
 
-N_GENES, N_COMPONENTS, LARGEST = 2000, 50, 10.0
+N_GENES, N_COMPONENTS = 2000, 50
 
 
 def read_place(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
@@ -35,19 +35,26 @@ def read_place(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
     ValueError
         There is none, or it holds missing or infinite values.
     """
+    there = ", ".join(map(repr, adata.obsm)) or "nothing"
     if use_rep not in adata.obsm:
-        there = ", ".join(map(repr, adata.obsm)) or "nothing"
         msg = f"Did not find adata.obsm[{use_rep!r}] of `use_rep`; `.obsm` has {there}."
         raise ValueError(msg)
-    place = np.asarray(adata.obsm[use_rep], dtype=np.float32)
-    if place.ndim != 2 or not np.isfinite(place).all():
-        msg = f"adata.obsm[{use_rep!r}] must be numbers, cells x dimensions, none of them missing."
+    held = adata.obsm[use_rep]
+    try:
+        place = np.asarray(held.toarray() if sparse.issparse(held) else held, dtype=np.float32)
+    except (TypeError, ValueError):
+        place = np.empty(0, dtype=np.float32)
+    if place.ndim != 2 or not place.shape[1] or not np.isfinite(place).all():
+        msg = (
+            f"adata.obsm[{use_rep!r}] must hold numbers, cells x dimensions, none of them missing. "
+            f"Choose another `use_rep` from {there}, or leave it out."
+        )
         raise ValueError(msg)
     return place
 
 
 def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Compute principal components of the most variable genes, as scanpy does.
+    """Compute principal components of the most variable genes.
 
     Parameters
     ----------
@@ -64,8 +71,7 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     from anndata import AnnData
 
     values = log_expression(sparse.vstack(list(prepared.blocks()), format="csr")[rows])
-    values = values[:, _most_variable(values)]
-    values.data = np.minimum(values.data, LARGEST)
+    values = values[:, most_variable(values, N_GENES)]
     n = min(N_COMPONENTS, min(values.shape) - 1)
     if n < 1:
         return np.zeros((len(rows), 1), dtype=np.float32)
@@ -75,8 +81,9 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     return place
 
 
-def _most_variable(values: sparse.csr_matrix) -> NDArray[np.intp]:
+def most_variable(values: sparse.csr_matrix, n: int) -> NDArray[np.intp]:
+    """Columns of the genes whose values vary most, in order; none that does not vary."""
     mean = np.asarray(values.mean(axis=0)).ravel()
     variance = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
-    best = np.argsort(-variance, kind="stable")[:N_GENES]
+    best = np.argsort(-variance, kind="stable")[:n]
     return np.sort(best[variance[best] > 0])

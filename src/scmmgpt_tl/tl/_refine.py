@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model import EncoderModel, Model
+    from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
 
 
@@ -142,11 +143,13 @@ def refine(
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=before.labels, ontology=cl), limit, calibration, cl)
     readable = np.flatnonzero(~np.isin(before.reasons, UNREADABLE) | (before.given >= 0))
+    tables = {}
     if use_rep is None:
         prepared = prepare(
             own, genes=loaded.genes, layer=layer, counts=counts, gene_symbols=gene_symbols
         )
         place = principal_components(prepared, readable)
+        tables["genes"] = prepared.gene_report.summary()
     else:
         place = read_place(own, use_rep)[readable]
     start = logg.info(f"refining {len(readable)} cells with {len(before.labels)} labels")
@@ -176,7 +179,7 @@ def refine(
         p=p,
         labels=before.labels,
         params=params,
-        tables={},
+        tables=tables,
         obs_names=own.obs_names,
     )
     results.write(own, start=start)
@@ -197,7 +200,8 @@ def _refined(
     known = np.flatnonzero(given >= 0)
     shares[known], single[known] = 0, 1
     shares[known, given[known]] = 1
-    return single * self_train(shares, place, given=given, n_rounds=n_rounds)
+    learned = self_train(shares, place, given=given, single=single[:, 0] >= 0.5, n_rounds=n_rounds)
+    return single * learned
 
 
 def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
@@ -210,20 +214,45 @@ def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
     p = adata.obsm[slot].to_numpy().astype(np.float64)
     names, ids = [str(n) for n in table["name"]], [str(i) for i in table["cl_id"]]
     descriptions = [str(text) for text in table["description"]]
-    known = _known_labels(adata, labels_key)
-    new = sorted(set(known) - {""} - set(names))
     cl = ontology.load()
+    known = _known_labels(adata, labels_key)
+    meant, added = _match(sorted(set(known) - {""}), dict(zip(names, ids, strict=True)), cl)
+    new = tuple(added)
     labels = LabelSet(
         (*names, *new),
-        (*ids, *(cl.resolve(name) or "" for name in new)),
+        (*ids, *added.values()),
         descriptions=(*descriptions, *("" for _ in new)),
     )
     place = {name: i for i, name in enumerate(labels.names)}
-    given = np.array([place.get(name, -1) for name in known], dtype=np.intp)
+    given = np.array([place[meant[name]] if name else -1 for name in known], dtype=np.intp)
     if new:
         of_new = np.repeat(NEW_SHARE / len(new) * p.sum(1, keepdims=True), len(new), axis=1)
         p = np.hstack([(1 - NEW_SHARE) * p, of_new])
     return _Annotated(labels, p, reasons, given)
+
+
+def _match(
+    known: Sequence[str], labels: Mapping[str, str], cl: CellOntology
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Find the label that each known one means, and what has to be added, with its id.
+
+    A name of the same term means the label that there is, "T lymphocyte" the label "T cell".
+    """
+    of_id = {key: name for name, key in labels.items() if key}
+    meant, added = {}, {}
+    for text in known:
+        key = cl.resolve(text) or ""
+        if text in labels:
+            meant[text] = text
+        elif key in of_id:
+            meant[text] = of_id[key]
+        else:
+            name = cl.name(key) if text.upper().startswith(("CL:", "CL_")) and key else text
+            meant[text] = name
+            added[name] = key
+            if key:
+                of_id[key] = name
+    return meant, added
 
 
 def _known_labels(adata: AnnData, labels_key: str | None) -> list[str]:
@@ -238,7 +267,8 @@ def _known_labels(adata: AnnData, labels_key: str | None) -> list[str]:
         raise ValueError(msg)
     column = adata.obs[labels_key]
     texts = column.astype(object).where(column.notna(), "")
-    return ["" if text == UNKNOWN else text for text in (str(v).strip() for v in texts)]
+    stripped = [str(text).strip() for text in texts]
+    return ["" if text.casefold() == UNKNOWN else text for text in stripped]
 
 
 def _judge(decision: Decision, before: _Annotated) -> Verdict:

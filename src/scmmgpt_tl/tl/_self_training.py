@@ -24,6 +24,7 @@ def self_train(
     place: NDArray[np.floating],
     *,
     given: NDArray[np.intp],
+    single: NDArray[np.bool_],
     n_rounds: int,
 ) -> NDArray[np.float64]:
     r"""Learn labels from the surest cells, and judge all cells anew.
@@ -40,6 +41,8 @@ def self_train(
         Where cells lie, `(n_cells, n_dims)`.
     given
         Label of the cells for which it is known, -1 elsewhere, `(n_cells,)`.
+    single
+        Which droplets rather hold one cell than not: of the others nothing is learned, `(n_cells,)`.
     n_rounds
         How often.
     """
@@ -48,7 +51,7 @@ def self_train(
     features = place / np.maximum(place.std(), np.finfo(np.float32).tiny)
     q = _fix(p, given)
     for _ in range(n_rounds):
-        sure = sure_cells(q, given)
+        sure = sure_cells(q, given, single=single)
         learned = q[sure].argmax(1)
         if len(np.unique(learned)) < 2:
             break
@@ -62,12 +65,14 @@ def self_train(
     return q
 
 
-def sure_cells(p: NDArray[np.floating], given: NDArray[np.intp]) -> NDArray[np.intp]:
+def sure_cells(
+    p: NDArray[np.floating], given: NDArray[np.intp], *, single: NDArray[np.bool_]
+) -> NDArray[np.intp]:
     """Return the cells to learn from: all that are given, and the surest of each label."""
     best, top = p.argmax(1), p.max(1)
     chosen = [np.flatnonzero(given >= 0)]
     for label in range(p.shape[1]):
-        own = np.flatnonzero((best == label) & (given < 0))
+        own = np.flatnonzero((best == label) & (given < 0) & single)
         if len(own) >= FEWEST:
             n = int(np.clip(SURE_SHARE * len(own), FEWEST, MOST_SURE))
             chosen.append(own[np.argsort(-top[own], kind="stable")[:n]])
