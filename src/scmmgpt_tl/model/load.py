@@ -66,8 +66,7 @@ def load_model(
     name
         ``"default"`` (ships with the package), the path of a bundle or of an encoder as it was
         published (of the authors' scMMGPT also that of its ``.ckpt``), or ``"owner/name"`` on the
-        Hugging Face hub. A path that exists is always read
-        as such, without any network.
+        Hugging Face hub. A path that exists is always read as such, without any network.
     revision
         Branch, tag or commit on the hub. Elsewhere the revision that the bundle must have.
     device
