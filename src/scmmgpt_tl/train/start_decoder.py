@@ -166,6 +166,17 @@ def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
 
 
+def keep_layers(config: PretrainedConfig, layers: Sequence[int]) -> PretrainedConfig:
+    """Cut the config of a language model to some of its layers, in place, and return it."""
+    if len(layers) < (n := config.num_hidden_layers):
+        config.num_hidden_layers = len(layers)
+        # Some families say of each layer what kind it is.
+        for name, value in list(vars(config).items()):
+            if name.startswith(_EACH_LAYER) and isinstance(value, list) and len(value) == n:
+                setattr(config, name, [value[i] for i in layers])
+    return config
+
+
 def own_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """Return the weights of a language model, without the table that it shares with its words."""
     shared = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
@@ -243,13 +254,7 @@ def _layers(config: RunConfig, whole: PretrainedConfig) -> list[int]:
 
 
 def _cut_config(config: RunConfig, whole: PretrainedConfig, words: Vocabulary) -> PretrainedConfig:
-    layers, small, n = _layers(config, whole), deepcopy(whole), whole.num_hidden_layers
-    if len(layers) < n:
-        small.num_hidden_layers = len(layers)
-        # Some families say of each layer what kind it is.
-        for name, value in vars(whole).items():
-            if name.startswith(_EACH_LAYER) and isinstance(value, list) and len(value) == n:
-                setattr(small, name, [value[i] for i in layers])
+    small = keep_layers(deepcopy(whole), _layers(config, whole))
     if words.kept is not None:
         small.vocab_size = len(words.kept)
         small.bos_token_id = small.pad_token_id = None
