@@ -99,6 +99,9 @@ def test_learned_places_have_an_end(tiny_language_model, queries, family):
     assert len(write(decoder, queries, PROMPTS, length=50)[0]) <= 2
     with pytest.raises(ValueError, match=r"are 15 together; the language model reads 14"):
         write(decoder, queries, [[5] * 9] * 3)
+    # Enough to learn from, but not to go on from.
+    with pytest.raises(ValueError, match=r"are 14 together, .* no word can follow"):
+        write(decoder, queries, [[5] * 8] * 3)
 
 
 def test_the_config_is_a_part_of_the_bundles(reference):
@@ -117,6 +120,8 @@ def test_the_config_is_a_part_of_the_bundles(reference):
     [
         ({"model_type": "gpt2", "auto_map": {"AutoModelForCausalLM": "m.X"}}, r"code .*auto_map"),
         ({"model_type": "gpt2", "a": [{"_attn_implementation": "x/y"}]}, r"code .*_attn_impl"),
+        ({"model_type": "gpt2", "attn_implementation": {"": "x/y"}}, r"code .*attn_impl"),
+        ({"model_type": "gpt2", "_experts_implementation": "x/y"}, r"code .*_experts_impl"),
         ({"model_type": "gpt2", "quantization_config": {"bits": 4}}, r"quantised already"),
         ({"model_type": "bert"}, r"'bert', which is no language model"),
         ({"model_type": "t5"}, r"'t5', which is no language model"),
@@ -128,6 +133,23 @@ def test_the_config_is_a_part_of_the_bundles(reference):
 def test_other_configs_are_refused(raw, message):
     with pytest.raises(ValueError, match=message):
         read_config(raw, source="it")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"_attn_implementation_autoset": True},
+        {"attn_implementation": "sdpa"},
+        {"_attn_implementation": "flash_attention_2"},
+        {"attn_implementation": None},
+        {"attn_implementation": {"": "eager"}},
+    ],
+)
+def test_ways_that_transformers_has_by_itself_are_no_code(tiny_language_model, choice):
+    raw = tiny_language_model("llama").config.to_dict() | choice
+    model = build_language_model(TransformersDecoderConfig(raw, EOS))
+    # Not what the config says: that may not be there.
+    assert model.config._attn_implementation == "sdpa"
 
 
 def test_weights_are_float32_whatever_the_config_says(tiny_language_model):

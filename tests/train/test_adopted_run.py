@@ -90,6 +90,9 @@ def test_the_bundle_says_what_it_holds(trained, model, capsys):
     assert (encoder.kind, encoder.title, encoder.tuned) == (kind, title, tuned)
     assert encoder.n_known == len(model.genes)
     assert model.licence.startswith(f"BSD-3-Clause, but for the cell encoder ({title}): {licence}")
+    assert model.licence.endswith(
+        "; and for what became of the BERT and the language model: see the card"
+    )
     card = (root / "bundle" / "README.md").read_text(encoding="utf-8")
     assert f"* Licence of the cell encoder's weights: {licence}" in card
     assert ("trained on." if tuned else "as they were published.") in card

@@ -122,6 +122,7 @@ def test_no_file_matches(folder):
         ("cells", [3], "a list of paths"),
         ("bert", 3, "a path"),
         ("architecture", {"bridge": 3}, "sizes by part"),
+        ("architecture", {"decoder": None}, "sizes by part"),
         ("census", {"version": "2025-11-08"}, "a list of stores"),
         ("cells_in_memory", 0.5, "a whole number"),
     ],

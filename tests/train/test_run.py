@@ -19,6 +19,7 @@ from scmmgpt_tl.train.config import Hardware, RunConfig
 from scmmgpt_tl.train.cross_fit import read_twins
 from scmmgpt_tl.train.material import model_config, start_network
 from scmmgpt_tl.train.phase import load_phase, train_phase
+from scmmgpt_tl.train.published_weights import learned_parts
 from scmmgpt_tl.train.start_decoder import start_decoder
 
 CPU = Hardware(accelerator="cpu", progress=False)
@@ -236,7 +237,7 @@ def test_stage_one_of_another_network_is_named(trained, run_config, material, tm
     save_file(saved, tmp_path / "stage1.safetensors")
     network = ScMMGPT(model_config(run_config, material))
     with pytest.raises(ValueError, match=r"does not fit Bridge; missing: match_head.bias"):
-        load_phase(network, stage1.Stage1.parts, tmp_path, "stage1")
+        load_phase(network, learned_parts(network), tmp_path, "stage1")
 
 
 def stage_one(config, material, folder):

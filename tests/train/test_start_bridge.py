@@ -136,6 +136,8 @@ def test_fewer_layers_and_places(tmp_path):
         ({"n_layers": 4}, r"n_layers` is 4, .* has 3. Leave it out or make it 3 or less"),
         ({"n_layers": 0}, r"n_layers` is 0"),
         ({"max_positions": 31}, r"max_positions` is 31, .* make it 30 or less"),
+        ({"n_layers": "1"}, r"n_layers` is '1', .* make it 3 or less"),
+        ({"max_positions": None}, r"max_positions` is None, .* make it 30 or less"),
         ({"activation": "relu"}, r"activation` is 'relu', .* has 'gelu'"),
         ({"depth": 4}, r"`architecture.bridge` has unknown keys \['depth'\]"),
     ],

@@ -12,7 +12,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, models
 from torch import nn
 
-from scmmgpt_tl.train.start_decoder import decoder_config, read_vocabulary, start_decoder
+from scmmgpt_tl.train.start_decoder import (
+    decoder_config,
+    own_weights,
+    read_language_model,
+    read_vocabulary,
+    start_decoder,
+)
 
 FAMILIES = ["llama", "qwen2", "qwen3", "gpt2", "opt"]
 EOS = 2  # `<|im_end|>` of the tiny tokenizer
@@ -125,6 +131,7 @@ def change_config(run, **change):
         ({"layers": []}, r"found \[\]"),
         ({"layers": 2}, r"found 2"),
         ({"trim_vocabulary": "yes"}, r"`architecture.decoder.trim_vocabulary` must be true or"),
+        ({"trim_vocabulary": ["a"]}, r"trim_vocabulary` must be true or false, found \['a'\]"),
         ({"hidden": 64}, r"unknown keys \['hidden'\]; it may say layers and trim_vocabulary"),
     ],
 )
@@ -138,6 +145,22 @@ def test_remote_code_is_refused(one):
     (one.language_model / "modeling_x.py").write_text("raise SystemExit\n")
     with pytest.raises(ValueError, match=r"`language_model`: config.json .* names code to run"):
         start(one)
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "llama4", "mllama"])
+def test_more_than_a_language_model_is_refused(one, kind):
+    (one.language_model / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(ValueError, match=rf"`language_model`: .* a '{kind}', .* its text part"):
+        start(one)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_of_its_own_are_the_whole_language_model(tiny_language_model, tied, tmp_path):
+    model = tiny_language_model("llama", tie_word_embeddings=tied)
+    save_file(own_weights(model), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    model.config.to_json_file(tmp_path / "config.json")
+    ids = torch.randint(0, 40, (2, 7))
+    assert torch.equal(read_language_model(tmp_path)(ids).logits, model(ids).logits)
 
 
 def test_an_end_that_the_tokenizer_does_not_know_is_refused(one):

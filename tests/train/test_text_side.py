@@ -84,9 +84,13 @@ def test_from_folders_to_a_description(family, change, run_config, sources, coun
     )
     model = scmm.load_model(bundle, device="cpu")
     assert model.config.bridge.hidden == 24
+    assert model.licence == (
+        "BSD-3-Clause, but for what became of the BERT and the language model: see the card"
+    )
     assert model.config.bridge.max_positions == 68
     assert model.config.decoder.hf["model_type"] == family
     card = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "An scMMGPT for human single cells" in card
     assert "BERT in `roberta`" in card
     assert f"language model in `{family}`" in card
     assert ("layers 0, 2 and the words it needs" in card) == (family == "gpt2")

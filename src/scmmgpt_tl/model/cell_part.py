@@ -74,7 +74,8 @@ class CellPart:
             RuntimeError,
         ) as error:
             msg = (
-                f"`architecture['encoder']['sizes']` in config.json are none of its kind ({error})."
+                f"`architecture['encoder']['sizes']` in config.json are none of its kind ({error}). "
+                "Get the bundle again."
             )
             raise ValueError(msg) from error
 
@@ -95,16 +96,31 @@ class CellPart:
         ValueError
             If there is no such tokenizer.
         """
-        arrays = {name: np.asarray(value) for name, value in raw.items() if isinstance(value, list)}
-        for name, array in arrays.items():
-            if array.shape != (n_genes,):
-                msg = f"`{name}` of the cell encoder's tokenizer has {len(array)} entries, not {n_genes}."
+        lists = {name: value for name, value in raw.items() if isinstance(value, list)}
+        for name, value in lists.items():
+            if len(value) != n_genes:
+                msg = (
+                    f"`{name}` of the cell encoder's tokenizer has {len(value)} entries, not "
+                    f"{n_genes}. Get the bundle again."
+                )
                 raise ValueError(msg)
         try:
+            arrays = {name: _array(value) for name, value in lists.items()}
             return self.tokenizer(**{**raw, **arrays})
         except (TypeError, ValueError) as error:
-            msg = f"The tokenizer of the cell encoder is none of its kind ({error})."
+            msg = (
+                f"The tokenizer of the cell encoder is none of its kind ({error}). Get the bundle "
+                "again."
+            )
             raise ValueError(msg) from error
+
+
+def _array(value: list[Any]) -> Any:
+    array = np.asarray(value)
+    if array.ndim != 1:
+        msg = f"a list has entries of shape {array.shape[1:]}"
+        raise ValueError(msg)
+    return array
 
 
 def _tuples(value: Any) -> Any:

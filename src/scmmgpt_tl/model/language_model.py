@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from .config import TransformersDecoderConfig
 
-# Keys by which a config brings code along, or names a place to fetch it from.
-_CODE = ("auto_map", "attn_implementation", "experts_implementation")
+# Keys that choose among ways to compute, which may be code in a place to fetch it from.
+_CHOICES = ("attn_implementation", "experts_implementation")
+# Ways that transformers has by itself.
+_BUILT_IN = {"eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4"}
+_BUILT_IN |= {"flex_attention", "paged|eager", "batched_mm", "grouped_mm"}
 
 
 def build_language_model(config: DecoderConfig | TransformersDecoderConfig) -> PreTrainedModel:
@@ -65,7 +68,7 @@ def read_config(raw: Mapping[str, Any], *, source: str) -> PretrainedConfig:
     >>> read_config({"model_type": "gpt2", "n_layer": 2}, source="it").num_hidden_layers
     2
     """
-    if code := sorted({key for key in _keys(raw) if str(key).strip("_").startswith(_CODE)}):
+    if code := sorted({key for key, value in _entries(raw) if _is_code(key, value)}):
         msg = (
             f"{source} names code to run ({', '.join(code)}), which is never done. Remove the entry "
             "if transformers knows the model without it, or take another model."
@@ -82,7 +85,8 @@ def read_config(raw: Mapping[str, Any], *, source: str) -> PretrainedConfig:
         )
         raise ValueError(msg)
     try:
-        return CONFIG_MAPPING[kind].from_dict(dict(raw))
+        # Without the choices: what is not installed here would be fetched, or fail.
+        return CONFIG_MAPPING[kind].from_dict(_without_choices(raw))
     except Exception as error:
         # Each family checks its values in its own way.
         msg = f"{source} is not the config of a {kind!r} ({error}). Get the file again."
@@ -97,15 +101,36 @@ def _writes(kind: str) -> bool:
     return known in MODEL_FOR_CAUSAL_LM_MAPPING and known not in MODEL_FOR_MASKED_LM_MAPPING
 
 
-def _keys(raw: Any) -> Iterator[str]:
+def _entries(raw: Any) -> Iterator[tuple[str, Any]]:
     match raw:
         case dict():
-            yield from raw
-            for value in raw.values():
-                yield from _keys(value)
+            for key, value in raw.items():
+                yield str(key), value
+                yield from _entries(value)
         case list():
             for value in raw:
-                yield from _keys(value)
+                yield from _entries(value)
+
+
+def _is_choice(key: str) -> bool:
+    return key.strip("_").startswith(_CHOICES)
+
+
+def _is_code(key: str, value: Any) -> bool:
+    if key.strip("_").startswith("auto_map"):
+        return True
+    # A choice may be one for each part of the model.
+    texts = value.values() if isinstance(value, dict) else [value]
+    return _is_choice(key) and any(isinstance(x, str) and x not in _BUILT_IN for x in texts)
+
+
+def _without_choices(raw: Any) -> Any:
+    match raw:
+        case dict():
+            return {k: _without_choices(v) for k, v in raw.items() if not _is_choice(str(k))}
+        case list():
+            return [_without_choices(value) for value in raw]
+    return raw
 
 
 def _llama(config: DecoderConfig) -> LlamaConfig:

@@ -138,13 +138,25 @@ class TextDecoder(nn.Module):
         Returns
         -------
         Ids (cells, new words); after its end a row holds the end token only.
+
+        Raises
+        ------
+        ValueError
+            If the prompts leave no place for a word.
         """
         embeddings, full_mask = self.inputs(queries, input_ids, mask)
+        if (length := embeddings.shape[1]) == self.n_positions:
+            msg = (
+                f"The tokens of a cell and its prompt are {length} together, which is all that the "
+                "language model reads: no word can follow. Shorten the prompt, or take another "
+                "language model."
+            )
+            raise ValueError(msg)
         return cast("Any", self.language_model).generate(
             inputs_embeds=embeddings,
             attention_mask=full_mask,
             generation_config=GenerationConfig(
-                max_new_tokens=min(max_new_tokens, self.n_positions - embeddings.shape[1]),
+                max_new_tokens=min(max_new_tokens, self.n_positions - length),
                 do_sample=False,
                 eos_token_id=self.config.eos,
                 pad_token_id=self.config.eos,

@@ -185,7 +185,7 @@ def card(
     lines = [
         f"# {name} {revision}",
         "",
-        f"A scMMGPT for human single cells: {encoder}, Q-Former, text decoder and expression decoder.",
+        f"An scMMGPT for human single cells: {encoder}, Q-Former, text decoder and expression decoder.",
         "The architecture follows arXiv 2503.09427; the weights are not those of its authors.",
         "",
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
@@ -246,10 +246,14 @@ def _of_markers(config: RunConfig) -> list[str]:
 
 def _licence(material: Material) -> str:
     """Return the licence of a bundle: ours and, where it holds weights of others, theirs."""
+    others = "what became of the BERT and the language model: see the card"
     if material.adopted is None:
-        return OWN_LICENCE
+        return f"{OWN_LICENCE}, but for {others}"
     encoder = material.adopted.config
-    return f"{OWN_LICENCE}, but for the cell encoder ({encoder.title}): {encoder.licence}"
+    return (
+        f"{OWN_LICENCE}, but for the cell encoder ({encoder.title}): {encoder.licence}; "
+        f"and for {others}"
+    )
 
 
 def _of_encoder(material: Material) -> list[str]:

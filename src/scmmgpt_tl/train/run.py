@@ -15,6 +15,7 @@ from .material import Material, build_network, prepare, start_network
 from .phase import load_phase, train_phase
 from .publish import publish
 from .published_weights import check_hash, keep_hash, learned_parts
+from .rehearsal import rehearse
 from .stage1 import LABELS, Stage1
 from .stage2 import TextStage
 from .stage2_expression import ExpressionStage
@@ -61,7 +62,7 @@ def pretrain(config: RunConfig, folder: Path, *, hardware: Hardware | None = Non
     _claim(folder, config)
     # What cannot be written with is refused now, not when cells have been learned for hours.
     words = vocabulary(config, material)
-    decoder_config(config, words)
+    rehearse(decoder_config(config, words))
     keep_hash(folder, material.adopted)
     # Where genes start is of no matter once they have learned, and takes minutes.
     begun = (folder / f"{STAGE1}.safetensors").exists()

@@ -86,7 +86,6 @@ class Stage1(Learner):
         The run.
     """
 
-    parts: tuple[str, ...] = ("cell_encoder", "bridge")
     _is_a: torch.Tensor
     _may_be: torch.Tensor
 

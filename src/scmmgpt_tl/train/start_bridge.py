@@ -104,7 +104,8 @@ def bridge_config(folder: Path, given: Mapping[str, Any]) -> BridgeConfig:
     }
     for name, value in found.items():
         wanted = given.get(name, value)
-        if wanted != value and not (name in _MAY_BE_LESS and 0 < wanted < value):
+        less_is_fine = name in _MAY_BE_LESS and type(wanted) is int
+        if wanted != value and not (less_is_fine and 0 < wanted < value):
             less = " or less" if name in _MAY_BE_LESS else ""
             msg = (
                 f"`architecture.bridge.{name}` is {wanted!r}, but the BERT in `{KEY}` ({folder}) has "

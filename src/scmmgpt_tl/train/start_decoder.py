@@ -158,13 +158,29 @@ def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
     A model that transformers read from GGUF cannot save itself; its state dict can.
     """
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf, dtype=torch.bfloat16)
-    state = {k: v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
     target.mkdir(parents=True, exist_ok=True)
-    save_file(state, target / "model.safetensors", metadata={"format": "pt"})
+    save_file(own_weights(model), target / "model.safetensors", metadata={"format": "pt"})
     # The model's own says how the file was quantised, which these weights no longer are.
     AutoConfig.from_pretrained(folder, gguf_file=gguf).to_json_file(target / "config.json")
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
+
+
+def keep_layers(config: PretrainedConfig, layers: Sequence[int]) -> PretrainedConfig:
+    """Cut the config of a language model to some of its layers, in place, and return it."""
+    if len(layers) < (n := config.num_hidden_layers):
+        config.num_hidden_layers = len(layers)
+        # Some families say of each layer what kind it is.
+        for name, value in list(vars(config).items()):
+            if name.startswith(_EACH_LAYER) and isinstance(value, list) and len(value) == n:
+                setattr(config, name, [value[i] for i in layers])
+    return config
+
+
+def own_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Return the weights of a language model, without the table that it shares with its words."""
+    shared = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    return {k: v.contiguous() for k, v in model.state_dict().items() if k not in shared}
 
 
 def _few_bits(bits: int) -> BitsAndBytesConfig:
@@ -179,7 +195,14 @@ def _few_bits(bits: int) -> BitsAndBytesConfig:
 
 def _read_config(folder: Path) -> PretrainedConfig:
     raw = read_raw_config(folder, key=KEY)
-    return read_config(raw, source=f"`{KEY}`: config.json in {folder}")
+    config = read_config(raw, source=f"`{KEY}`: config.json in {folder}")
+    if not (hasattr(config, "num_hidden_layers") and hasattr(config, "vocab_size")):
+        msg = (
+            f"`{KEY}`: {folder} holds a {config.model_type!r}, which is more than a language model. "
+            "Give its text part as a folder of its own."
+        )
+        raise ValueError(msg)
+    return config
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer:
@@ -211,7 +234,7 @@ def _cuts(config: RunConfig) -> dict[str, Any]:
             f"{' and '.join(_CUTS)}, and sizes are those of `{KEY}`."
         )
         raise ValueError(msg)
-    if (trims := cuts.get("trim_vocabulary", False)) not in {True, False}:
+    if not isinstance(trims := cuts.get("trim_vocabulary", False), bool):
         msg = f"`architecture.decoder.trim_vocabulary` must be true or false, found {trims!r}."
         raise ValueError(msg)
     return cuts
@@ -231,13 +254,7 @@ def _layers(config: RunConfig, whole: PretrainedConfig) -> list[int]:
 
 
 def _cut_config(config: RunConfig, whole: PretrainedConfig, words: Vocabulary) -> PretrainedConfig:
-    layers, small, n = _layers(config, whole), deepcopy(whole), whole.num_hidden_layers
-    if len(layers) < n:
-        small.num_hidden_layers = len(layers)
-        # Some families say of each layer what kind it is.
-        for name, value in vars(whole).items():
-            if name.startswith(_EACH_LAYER) and isinstance(value, list) and len(value) == n:
-                setattr(small, name, [value[i] for i in layers])
+    small = keep_layers(deepcopy(whole), _layers(config, whole))
     if words.kept is not None:
         small.vocab_size = len(words.kept)
         small.bos_token_id = small.pad_token_id = None
