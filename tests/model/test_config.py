@@ -23,6 +23,12 @@ def test_unknown_part_is_named():
         ModelConfig.from_dict({"diffusion": {}})
 
 
+@pytest.mark.parametrize("found", [None, "llama", [1]])
+def test_a_part_without_keys_is_refused(found):
+    with pytest.raises(ValueError, match=r"`architecture\['decoder'\]` .* must hold keys, found"):
+        ModelConfig.from_dict({"decoder": found})
+
+
 def test_unknown_key_is_named_with_its_part():
     with pytest.raises(ValueError, match=r"`architecture\['bridge'\]` .* keys \['depth'\]"):
         ModelConfig.from_dict({"bridge": {"depth": 3}})

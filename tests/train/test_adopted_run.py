@@ -137,6 +137,7 @@ def test_it_can_be_taught_and_saved(model, counts_adata, tmp_path):
     tuned.save(tmp_path / "tuned")
     again = load_model(tmp_path / "tuned", device="cpu")
     assert again.licence == model.licence
+    assert f"Licence: {model.licence}." in (tmp_path / "tuned" / "README.md").read_text()
     rows = counts_adata[:, list(model.genes.symbols)].X[:5]
     expected, found = (one.encode_cells(rows).cell for one in (tuned, again))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

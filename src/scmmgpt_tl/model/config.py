@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Literal
 
 OWN = "geneset"
 """Kind of our own cell encoder."""
@@ -216,14 +214,19 @@ class ModelConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Mapping[str, Any]]) -> ModelConfig:
+    def from_dict(cls, raw: Mapping[str, Any]) -> ModelConfig:
         """Read what :meth:`to_dict` wrote; unknown parts and keys are an error.
 
         Raises
         ------
         ValueError
-            If a part or a key is not known to this version of the package, or one is missing.
+            If a part or a key is not known to this version of the package, one is missing, or a
+            part holds no keys at all.
         """
+        for name, part in raw.items():
+            if not isinstance(part, Mapping):
+                msg = f"`architecture[{name!r}]` in config.json must hold keys, found {part!r}."
+                raise ValueError(msg)
         parts = {
             "encoder": _encoder_part(raw.get("encoder", {})),
             "bridge": BridgeConfig,

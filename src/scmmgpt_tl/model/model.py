@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
+from .config import AdoptedConfig
 from .droplet_head import richness
 from .padding import pad_texts
 
@@ -225,7 +226,8 @@ class Model:
     def save(self, folder: str | PathLike[str]) -> str:
         """Write the model as a bundle, for :func:`scmmgpt_tl.load_model`.
 
-        Weights are rounded as in every bundle: matrices to int8, the rest to bfloat16.
+        Weights are rounded as in every bundle: matrices to int8, the rest to bfloat16; those of a
+        published cell encoder stay as they are.
 
         Parameters
         ----------
@@ -241,8 +243,10 @@ class Model:
 
         card = (
             f"# {self.name} {self.revision}\n\nLabels: {len(self.labels)}, calibrated on "
-            f"{', '.join(self.calibration.fitted_on) or 'nothing'}.\n"
+            f"{', '.join(self.calibration.fitted_on) or 'nothing'}.\n\nLicence: {self.licence}.\n"
         )
+        if isinstance(self.config.encoder, AdoptedConfig) and self.config.encoder.restriction:
+            card += f"\n**Mind:** {self.config.encoder.restriction}\n"
         return write_bundle(
             folder,
             config=self.config.to_dict(),
