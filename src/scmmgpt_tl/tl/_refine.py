@@ -197,9 +197,7 @@ def _refined(
     p, given = before.p[rows], before.given[rows]
     single = p.sum(1, keepdims=True)
     shares = p / np.maximum(single, np.finfo(np.float32).tiny)
-    known = np.flatnonzero(given >= 0)
-    shares[known], single[known] = 0, 1
-    shares[known, given[known]] = 1
+    single[given >= 0] = 1
     learned = self_train(shares, place, given=given, single=single[:, 0] >= 0.5, n_rounds=n_rounds)
     return single * learned
 
