@@ -33,6 +33,7 @@ from _run import (
 )
 
 import scmmgpt_tl as scmm
+from scmmgpt_tl.tl._place import most_variable
 
 if TYPE_CHECKING:
     import argparse
@@ -131,7 +132,7 @@ def compare(
         What baselines learn from, `None` where there are none.
     """
     query = read_query(study, model.genes)
-    columns = varying_genes(log_cp10k(query.counts, query.measured), n=given.n_genes)
+    columns = most_variable(log_cp10k(query.counts, query.measured).tocsr(), given.n_genes)
     counts = query.counts[:, columns].toarray().astype(np.float64)
     # The real cells that methods are compared with, and as many others, which show what can be had.
     tested, others = halves(study.terms(), counts, seed=given.seed)
@@ -198,15 +199,6 @@ def generate_all(
         rng = np.random.default_rng([given.seed, 13, i])
         made[term] = generator.generate(term, rng.choice(sizes, size=given.n_generated), rng)
     return made
-
-
-def varying_genes(logged: object, *, n: int) -> NDArray[np.int64]:
-    """Return the genes that vary most among log-normalised cells, in the order of the table."""
-    values = logged.tocsc()  # type: ignore[attr-defined]
-    mean = np.asarray(values.mean(0)).ravel()
-    variance = np.asarray(values.power(2).mean(0)).ravel() - mean**2
-    best = np.argsort(-variance, kind="stable")[:n]
-    return np.sort(best[variance[best] > 0])
 
 
 def halves(
