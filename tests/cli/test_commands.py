@@ -16,7 +16,7 @@ import scanpy as sc
 import scmmgpt_tl as scmm
 from scmmgpt_tl import _files
 from scmmgpt_tl.cli import main
-from scmmgpt_tl.cli._commands import read_labels
+from scmmgpt_tl.cli._read_labels import read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

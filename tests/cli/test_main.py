@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scmmgpt_tl.cli import main
-from scmmgpt_tl.cli._parser import build_parser, names
+from scmmgpt_tl.cli._options import names
+from scmmgpt_tl.cli._parser import build_parser
 
 
 def failure(words: list[object], capsys) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from scmmgpt_tl import _files, tl
@@ -10,14 +11,60 @@ from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._matrix import modality
 from scmmgpt_tl.tl._session import load
 
-from ._commands import read_labels
+from ._options import add_which_model, new
+from ._read_labels import read_labels
 from ._say import say, table
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from anndata import AnnData
+
+    from ._options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add `scmm generate`."""
+    parser = new(
+        commands,
+        "generate",
+        generate,
+        text="make counts of the cells that texts describe",
+    )
+    parser.add_argument(
+        "prompts", nargs="+", metavar="TEXT", help='such as "plasma cell in bone marrow"'
+    )
+    parser.add_argument(
+        "-n", "--n-cells", type=int, default=100, help="cells of each text (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--genes",
+        type=Path,
+        metavar="FILE",
+        help="genes to generate: one name a line, or a file of cells whose genes to take "
+        "(default: the model's)",
+    )
+    parser.add_argument(
+        "--library-size",
+        type=float,
+        help="expected counts of a cell (default: drawn as in the cells that were trained with)",
+    )
+    parser.add_argument(
+        "--dispersion", type=float, help="variation beyond chance; 0 for none (default: measured)"
+    )
+    parser.add_argument(
+        "--steps", type=int, help="stops on the way between two texts, both included"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other cells")
+    add_which_model(parser, default_model="default")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
+    group.add_argument(
+        "--key-added", default="scmm_prompt", help="name of the results (default: %(default)s)"
+    )
 
 
 def generate(args: argparse.Namespace) -> int:

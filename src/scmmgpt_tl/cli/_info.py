@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scmmgpt_tl import _files, pp
 from scmmgpt_tl._matrix import modality
 
+from ._options import add_model, new_for_cells
 from ._say import paragraph, say, table
 
 if TYPE_CHECKING:
@@ -19,9 +20,24 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import EncoderModel, Model
 
+    from ._options import Commands
+
 FITS, DOES_NOT_FIT = 0, 1
 # Files of weights; none is one of cells.
 _WEIGHTS = {".ckpt", ".pt", ".pth", ".bin", ".safetensors"}
+
+
+def add(commands: Commands) -> None:
+    """Add `scmm info`."""
+    parser = new_for_cells(
+        commands,
+        "info",
+        info,
+        text="tell what is in a file and whether it fits the model (exit code 1 if not); "
+        "without a file, or given the folder or checkpoint of a model, tell about a model",
+        file_needed=False,
+    )
+    add_model(parser, default_model=None)
 
 
 def info(args: argparse.Namespace) -> int:

@@ -1,0 +1,160 @@
+"""Arguments that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def new(
+    commands: Commands, name: str, command: Callable[[argparse.Namespace], int], *, text: str
+) -> argparse.ArgumentParser:
+    """Add a command; what it runs is left in `command`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.set_defaults(command=command, device=None)
+    return parser
+
+
+def new_for_cells(
+    commands: Commands,
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    *,
+    text: str,
+    file_needed: bool = True,
+) -> argparse.ArgumentParser:
+    """Add a command that reads cells."""
+    parser = new(commands, name, command, text=text)
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        nargs=None if file_needed else "?",
+        help="an .h5ad or .h5mu file, or a .zarr folder"
+        + ("" if file_needed else "; or the folder or checkpoint of a model"),
+    )
+    return parser
+
+
+def names(text: str) -> list[str]:
+    """Split names at commas; double quotes keep a name with commas whole.
+
+    Examples
+    --------
+    >>> names('B cell, "CD4-positive, alpha-beta T cell"')
+    ['B cell', 'CD4-positive, alpha-beta T cell']
+    """
+    row = next(csv.reader([text], skipinitialspace=True), [])
+    found = [name.strip() for name in row if name.strip()]
+    if not found:
+        msg = "needs at least one name"
+        raise argparse.ArgumentTypeError(msg)
+    return found
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add labels to choose from and the score that an answer must have."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--labels",
+        type=names,
+        metavar="A,B",
+        help='names or Cell Ontology ids to choose from; "double quotes" keep a name with commas '
+        "whole (default: the model's own labels)",
+    )
+    choice.add_argument(
+        "--labels-file",
+        type=Path,
+        metavar="FILE",
+        help="the same from a .json list, a .json object {name: description}, or one name a line",
+    )
+    add_threshold(parser)
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add the score that an answer must have."""
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="cells with a lower score are unknown (default: the model's)",
+    )
+
+
+def add_level(parser: argparse.ArgumentParser) -> None:
+    """Add the level of the ontology to answer at."""
+    parser.add_argument(
+        "--level",
+        type=names,
+        metavar="LEVEL",
+        help='"deepest" for the deepest Cell Ontology term the evidence supports, or the names of '
+        "the terms to roll up to",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "default") -> None:
+    """Add how cells are read, and by which model."""
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--layer", help='layer with the counts; "X" for X (default: "counts", else X)'
+    )
+    group.add_argument(
+        "--counts",
+        choices=("auto", "raw", "lognorm"),
+        default="auto",
+        help="what the values are; lognorm undoes log1p (default: %(default)s)",
+    )
+    group.add_argument("--gene-symbols", metavar="COLUMN", help="column of .var with gene names")
+    group.add_argument("--mod", help='modality of an .h5mu file (default: "rna")')
+    add_which_model(parser, default_model=default_model)
+
+
+def add_which_model(parser: argparse.ArgumentParser, *, default_model: str | None) -> None:
+    """Add the model, its device, and what is told."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default=default_model,
+        help="name or folder of a model or published encoder (default: the shipped one)",
+    )
+    group.add_argument("--device", help='such as "cpu" or "cuda" (default: the best there is)')
+    add_loudness(parser)
+
+
+def add_output(
+    parser: argparse.ArgumentParser, *, key: str | None, table: str, in_batches: bool = True
+) -> None:
+    """Add where results go; `key` of None is for a key that follows from the model."""
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
+    )
+    if in_batches:
+        group.add_argument("--batch-size", type=int, help="cells per pass")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
+    )
+    group.add_argument("--csv", type=Path, metavar="FILE", help=f"write {table} as a table too")
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
+    )
+    default = "X_scmm, or X_ and the kind of a published encoder" if key is None else key
+    group.add_argument("--key-added", default=key, help=f"name of the results (default: {default})")
+
+
+def add_loudness(parser: argparse.ArgumentParser) -> None:
+    """Add how much is told."""
+    group = parser.add_argument_group("messages")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="tell every step")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -1,0 +1,89 @@
+"""Run a tool over the cells of a file: read, compute, write, and tell what came out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scmmgpt_tl import _files
+from scmmgpt_tl._matrix import modality
+
+from ._read_labels import read_labels
+from ._say import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    import pandas as pd
+    from anndata import AnnData
+
+
+class Run(NamedTuple):
+    """A tool's run over the cells of a file."""
+
+    adata: AnnData
+    seconds: float
+    device: str
+
+
+def run_tool(
+    args: argparse.Namespace,
+    tool: Callable[..., object],
+    options: dict[str, Any],
+    *,
+    table: Callable[[AnnData], pd.DataFrame],
+) -> Run:
+    """Read, run and write; refuse a bad output before anything slow is done."""
+    _files.check_target(args.output, source=args.input, overwrite=args.overwrite)
+    _files.file_format(args.output)
+    if args.csv is not None:
+        _files.check_target(args.csv, source=args.input, overwrite=args.overwrite)
+    data = _files.read(args.input, backed=args.backed)
+    _files.check_format(data, args.output)
+    adata = modality(data, args.mod)
+    model = load(args.model)
+    start = time.perf_counter()
+    tool(data, **options, **_input_options(args), model=model)
+    seconds = time.perf_counter() - start
+    _files.write(data, args.output, overwrite=args.overwrite)
+    if args.csv is not None:
+        _files.write_csv(table(adata), args.csv, overwrite=args.overwrite)
+    return Run(adata, seconds, str(model.device))
+
+
+def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[], str]) -> None:
+    """Tell how fast it went, what came out, and what was written."""
+    if args.quiet:
+        return
+    pace = run.adata.n_obs / max(run.seconds, 1e-9)
+    say(
+        f"{run.adata.n_obs:,} cells {verb} in {run.seconds:.1f} s ({pace:,.0f} cells/s, {run.device})"
+    )
+    say(summary())
+    for path in filter(None, (args.output, args.csv)):
+        say(f"wrote {path}")
+
+
+def choice(args: argparse.Namespace) -> dict[str, Any]:
+    """Labels to choose from, and what an answer needs."""
+    labels = args.labels if args.labels_file is None else read_labels(args.labels_file)
+    return {"labels": labels, "tissue": args.tissue, "threshold": args.threshold}
+
+
+def level(args: argparse.Namespace) -> str | list[str] | None:
+    """Level of the ontology to answer at."""
+    # One term may be called "deepest", but then it is the only one that was given.
+    return "deepest" if args.level == ["deepest"] else args.level
+
+
+def load(name: str) -> Any:
+    """Model of that name or folder."""
+    import scmmgpt_tl as scmm
+
+    return scmm.load_model(name)
+
+
+def _input_options(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("layer", "counts", "gene_symbols", "mod", "batch_size", "key_added")
+    return {name: getattr(args, name) for name in names if name in args}
