@@ -5,9 +5,21 @@ from __future__ import annotations
 from ._annotate import annotate
 from ._describe import describe
 from ._embed import embed
+from ._explain import explain
+from ._explain_search import explain_search
 from ._generate import generate
 from ._rank_terms import rank_terms
 from ._refine import refine
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "refine", "search"]
+__all__ = [
+    "annotate",
+    "describe",
+    "embed",
+    "explain",
+    "explain_search",
+    "generate",
+    "rank_terms",
+    "refine",
+    "search",
+]
