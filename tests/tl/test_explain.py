@@ -206,7 +206,10 @@ def test_storage_copy_and_record(annotated, explain, tiny_model):
         ({"key": "other"}, r"Did not find adata.uns\['other'\]\['labels'\]"),
         ({"label": "mushroom"}, "'mushroom' is no label of the annotation, and no term"),
         ({"against": "hepatocyte"}, "'hepatocyte' is no label of the annotation, and no term"),
-        ({"label": "T cell", "against": "T cell"}, "'T cell' is set against itself, or no cell"),
+        (
+            {"label": "T cell", "against": "T cell"},
+            "No cell can be read, or 'T cell' is all there is of 'T cell'",
+        ),
         ({"groupby": "none"}, r"Did not find .obs\['none'\]"),
         ({"method": "magic"}, "`method` must be None or one of"),
         ({"max_cells": 0}, "`max_cells` must be a whole number, 1 or more, found 0"),
@@ -225,8 +228,16 @@ def test_what_cannot_be_meant_is_refused(annotated, explain, more, message):
 def test_nothing_to_explain(annotated, explain, tiny_model):
     scmm.tl.annotate(annotated, LABELS, model=tiny_model, threshold=1.0)
     for groupby in (None, "cluster"):
-        with pytest.raises(ValueError, match="No label was given: there is nothing to explain"):
+        with pytest.raises(ValueError, match="No cell has a label with a rival: there is nothing"):
             explain(annotated, groupby)
+
+
+def test_a_label_that_all_cells_have_or_all_labels_are(annotated, explain):
+    annotated.obs["scmm_cell_type"] = "T cell"
+    with pytest.raises(ValueError, match="No cell has a label other than 'T cell'"):
+        explain(annotated, against="T cell")
+    with pytest.raises(ValueError, match="No cell can be read, or 'leukocyte' has no rival"):
+        explain(annotated, label="leukocyte")
 
 
 def test_another_model_and_a_refined_annotation_are_refused(annotated, explain, tiny_model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl.get import annotation_df
 from scmmgpt_tl.get._record import read_record
 
-from ._labels import LabelSet
+from ._labels import LabelSet, resolve_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model import EncoderModel, Model
+    from scmmgpt_tl.ontology import CellOntology
 
-__all__ = ["Annotated", "check_model", "read_annotated"]
+__all__ = ["Annotated", "check_model", "labels_again", "read_annotated"]
 
 
 class Annotated(NamedTuple):
@@ -50,6 +52,12 @@ class Annotated(NamedTuple):
         columns = (self.table[name] for name in ("name", "cl_id", "description"))
         names, ids, texts = (tuple(map(str, column)) for column in columns)
         return LabelSet(names, ids, descriptions=texts)
+
+    @property
+    def level(self) -> str | list[str] | None:
+        """How fine it answered, as the user said it."""
+        level = self.params.get("level")
+        return level if level is None or isinstance(level, str) else [str(name) for name in level]
 
     @property
     def reasons(self) -> NDArray[np.object_]:
@@ -83,6 +91,35 @@ def read_annotated(adata: AnnData, key: str, *, model: Model | EncoderModel) -> 
     check_model(record["params"], model, key)
     p = adata.obsm[slot].to_numpy().astype(np.float64)
     return Annotated(record["params"], record["labels"], cells, p)
+
+
+def labels_again(
+    annotated: Annotated, *, model: Model | EncoderModel, ontology: CellOntology
+) -> LabelSet:
+    """Read the labels of an annotation as it did, with all that cells are compared with.
+
+    Parameters
+    ----------
+    annotated
+        The annotation.
+    model
+        The one that it was made with.
+    ontology
+        Where names are looked up.
+    """
+    given, tissue = annotated.params.get("labels"), annotated.params.get("tissue")
+    labels: list[str] | dict[str, str] | None = None
+    if given is not None:
+        names, texts = annotated.labels.names, annotated.labels.descriptions
+        described = dict(zip(names, texts, strict=True))
+        labels = described if any(texts) else [str(name) for name in given]
+    wanted = tissue if tissue is None or isinstance(tissue, str) else [str(name) for name in tissue]
+    with warnings.catch_warnings():
+        # What is odd about a label was said when the cells were annotated.
+        warnings.simplefilter("ignore", UserWarning)
+        return resolve_labels(
+            labels, own=getattr(model, "labels", None), tissue=wanted, ontology=ontology
+        )
 
 
 def check_model(params: Mapping[str, Any], loaded: Model | EncoderModel, key: str) -> None:

@@ -12,7 +12,7 @@ from scmmgpt_tl.ontology._roll_up import membership
 from ._decide import Level, term_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,7 +29,7 @@ class Contests(NamedTuple):
     Parameters
     ----------
     labels, against
-        What they are called, `""` where nothing is set against anything.
+        What they are called.
     sides
         Which of the annotation's labels stand for each, `(n, 2, n_labels)`.
     """
@@ -37,15 +37,6 @@ class Contests(NamedTuple):
     labels: NDArray[np.object_]
     against: NDArray[np.object_]
     sides: NDArray[np.bool_]
-
-    @property
-    def held(self) -> NDArray[np.bool_]:
-        """Where two sides stand against each other, `(n,)`."""
-        return self.sides.any(axis=2).all(axis=1)
-
-    def take(self, rows: NDArray[np.intp]) -> Contests:
-        """Return some rows."""
-        return Contests(*(part[rows] for part in self))
 
 
 @dataclass(frozen=True)
@@ -103,6 +94,29 @@ class Rivals:
             raise ValueError(msg)
         return own
 
+    def stand(self, names: Collection[str], *, against: str | None) -> set[str]:
+        """Return those names that there is something to set against.
+
+        Parameters
+        ----------
+        names
+            Names of labels.
+        against
+            As for :meth:`meet`.
+
+        Raises
+        ------
+        ValueError
+            A name is unknown.
+        """
+        rival = None if against is None else self.members(against)
+        firsts = {name: self.members(name) for name in sorted(set(names) - {""})}
+        return {
+            name
+            for name, first in firsts.items()
+            if (self._others(first)[0] if rival is None else rival & ~first).any()
+        }
+
     def meet(
         self, names: Sequence[str], p: NDArray[np.floating], *, against: str | None
     ) -> Contests:
@@ -111,38 +125,32 @@ class Rivals:
         Parameters
         ----------
         names
-            Label of each row, `""` for none.
+            Label of each row, each one that can stand.
         p
             Probabilities, `(n, n_labels)`.
         against
             What to set it against; a label above the first stands for the rest of what is below it.
         """
-        known = {name: self.members(name) for name in sorted(set(names) - {""})}
+        firsts = {name: self.members(name) for name in sorted(set(names))}
+        others = {name: self._others(first) for name, first in firsts.items()}
         rival = None if against is None else self.members(against)
-        n, n_labels = p.shape
-        sides = np.zeros((n, 2, n_labels), dtype=bool)
-        called = np.full((2, n), "", dtype=object)
+        sides = np.zeros((len(names), 2, p.shape[1]), dtype=bool)
+        called = np.full(len(names), against, dtype=object)
         for row, name in enumerate(names):
-            if not name:
-                continue
-            first = known[name]
-            second, other = (
-                (rival, against) if rival is not None else self._runner_up(first, p[row])
-            )
-            sides[row] = first, second & ~first
-            if sides[row, 1].any():
-                called[:, row] = name, other
-        return Contests(called[0], called[1], sides)
+            if rival is None:
+                sets, set_names = others[name]
+                best = (sets @ p[row]).argmax()
+                sides[row], called[row] = (firsts[name], sets[best]), set_names[best]
+            else:
+                sides[row] = firsts[name], rival & ~firsts[name]
+        return Contests(np.array(names, dtype=object), called, sides)
 
-    def _runner_up(
-        self, first: NDArray[np.bool_], p: NDArray[np.floating]
-    ) -> tuple[NDArray[np.bool_], str]:
-        """Return the strongest answer beside the first, and its name."""
+    def _others(self, first: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[str]]:
+        """Return the answers beside the first, `(n_answers, n_labels)`, and their names."""
         if self.level.kind == "terms":
-            shares = term_shares(self.labels.cl_ids, self.level.cl_ids, self.ontology).T > 0
-            apart = ~(shares & first).any(axis=1)
-            best = np.where(apart, shares @ p, -1.0).argmax()
-            return shares[best] & apart[best], self.level.names[best]
-        others = np.where(first, -1.0, p)
-        best = others.argmax()
-        return (np.arange(len(p)) == best) & ~first, self.labels.names[best]
+            answers = term_shares(self.labels.cl_ids, self.level.cl_ids, self.ontology).T > 0
+            names = self.level.names
+        else:
+            answers, names = np.eye(len(self.labels), dtype=bool), self.labels.names
+        apart = ~(answers & first).any(axis=1)
+        return answers[apart], [name for name, kept in zip(names, apart, strict=True) if kept]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -15,7 +14,7 @@ from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
 
-from ._annotated import Annotated, read_annotated
+from ._annotated import Annotated, labels_again, read_annotated
 from ._arguments import check_whole
 from ._attribute import IntegratedGradients, LeaveOneOut
 from ._contest import Rivals
@@ -23,7 +22,6 @@ from ._decide import Rule, read_level
 from ._explained import gather, gene_table, overview_table
 from ._judge import Judge, calibration_of, published_judge
 from ._kernels import probabilities
-from ._labels import resolve_labels
 from ._log_odds import LogOdds
 from ._scoring import scoring
 from ._session import is_published, load_judging, open_session
@@ -171,8 +169,8 @@ def explain(
     cl = ontology.load()
     annotated = read_annotated(session.adata, key, model=loaded)
     _check_not_refined(annotated, key)
-    asked = _labels_again(annotated, loaded, cl)
-    answer = read_level(_level(annotated), labels=asked, ontology=cl)
+    asked = labels_again(annotated, model=loaded, ontology=cl)
+    answer = read_level(annotated.level, labels=asked, ontology=cl)
     rivals, question = Rivals(asked, answer, cl), Question(label, against, max_cells)
     if groupby is None:
         subjects = choose_cells(annotated, rivals, question, obs_names=session.adata.obs_names)
@@ -268,28 +266,6 @@ def _batches(
             yield attributor(rows[part], sides[part])
             bar.update(len(sides[part]))
     logg.info(f"    read {rows.shape[0] / (time.perf_counter() - before):.1f} cells/s")
-
-
-def _labels_again(annotated: Annotated, loaded: Model | EncoderModel, cl: CellOntology) -> LabelSet:
-    """Read the labels of an annotation as it did."""
-    given, tissue = annotated.params.get("labels"), annotated.params.get("tissue")
-    labels: list[str] | dict[str, str] | None = None
-    if given is not None:
-        names, texts = annotated.labels.names, annotated.labels.descriptions
-        described = dict(zip(names, texts, strict=True))
-        labels = described if any(texts) else [str(name) for name in given]
-    wanted = tissue if tissue is None or isinstance(tissue, str) else [str(name) for name in tissue]
-    with warnings.catch_warnings():
-        # What is odd about a label was said when the cells were annotated.
-        warnings.simplefilter("ignore", UserWarning)
-        return resolve_labels(
-            labels, own=getattr(loaded, "labels", None), tissue=wanted, ontology=cl
-        )
-
-
-def _level(annotated: Annotated) -> str | list[str] | None:
-    level = annotated.params.get("level")
-    return level if level is None or isinstance(level, str) else [str(name) for name in level]
 
 
 def _check_not_refined(annotated: Annotated, key: str) -> None:

@@ -14,8 +14,6 @@ from ._verdict import UNREADABLE
 from ._vote import group_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -89,12 +87,11 @@ def choose_cells(
     ValueError
         A label is unknown, or nothing is left to explain.
     """
-    contests = rivals.meet(_labels(annotated, asked), annotated.p, against=asked.against)
-    rows = np.flatnonzero(contests.held)
-    _check_any(rows, asked)
-    rows = np.sort(sample(rows, obs_names, asked.max_cells))
+    labels = _labels(annotated, asked)
+    rows = np.sort(sample(_standing(labels, rivals, asked), obs_names, asked.max_cells))
+    contests = rivals.meet(labels[rows].tolist(), annotated.p[rows], against=asked.against)
     names = tuple(map(str, obs_names[rows]))
-    return Subjects("cell", names, contests.take(rows), rows, np.arange(len(rows)))
+    return Subjects("cell", names, contests, rows, np.arange(len(rows)))
 
 
 def choose_groups(
@@ -135,15 +132,13 @@ def choose_groups(
     read = np.bincount(codes[codes >= 0], minlength=len(groups.names)) > 0
     labels = np.where(read, _group_labels(annotated, codes, p, groupby=groupby, rule=rule), "")
     if asked.label is not None:
-        labels = np.where(read, asked.label, "")
-    contests = rivals.meet(labels.tolist(), p, against=asked.against)
-    held = np.flatnonzero(contests.held)
-    _check_any(held, asked)
+        labels = np.where(read, asked.label, "").astype(object)
+    held = _standing(labels, rivals, asked)
     chosen = [sample(np.flatnonzero(codes == g), obs.index, asked.max_cells) for g in held]
     return Subjects(
         "group",
         tuple(groups.names[g] for g in held),
-        contests.take(held),
+        rivals.meet(labels[held].tolist(), p[held], against=asked.against),
         np.concatenate(chosen),
         np.repeat(np.arange(len(held)), [len(rows) for rows in chosen]),
     )
@@ -165,13 +160,13 @@ def sample(rows: NDArray[np.intp], obs_names: pd.Index, n: int | None) -> NDArra
     return rows[sorted(range(len(rows)), key=drawn.__getitem__)[:n]]
 
 
-def _labels(annotated: Annotated, asked: Question) -> Sequence[str]:
+def _labels(annotated: Annotated, asked: Question) -> NDArray[np.object_]:
     """Label to explain in each cell, `""` for none."""
     if asked.label is not None:
         readable = ~np.isin(annotated.reasons, UNREADABLE)
-        return [asked.label if read else "" for read in readable]
-    given = annotated.cells["label"].astype(str)
-    return ["" if label == UNKNOWN else label for label in given]
+        return np.where(readable, asked.label, "").astype(object)
+    given = annotated.cells["label"].astype(str).to_numpy(dtype=object)
+    return np.where(given == UNKNOWN, "", given)
 
 
 def _group_labels(
@@ -192,9 +187,20 @@ def _group_labels(
     return np.where(labels == UNKNOWN, "", labels)
 
 
-def _check_any(found: NDArray[np.intp], asked: Question) -> None:
+def _standing(labels: NDArray[np.object_], rivals: Rivals, asked: Question) -> NDArray[np.intp]:
+    """Return the rows with a label that something can be set against, at least one."""
+    standing = rivals.stand(labels.tolist(), against=asked.against)
+    found = np.flatnonzero(np.isin(labels, list(standing)))
     if not len(found):
-        how = "is set against itself, or no cell" if asked.against else "has no rival, or no cell"
-        what = "No label was given" if asked.label is None else f"{asked.label!r} {how} can be read"
+        match asked.label, asked.against:
+            case None, None:
+                what = "No cell has a label with a rival"
+            case None, against:
+                what = f"No cell has a label other than {against!r}"
+            case label, None:
+                what = f"No cell can be read, or {label!r} has no rival"
+            case label, against:
+                what = f"No cell can be read, or {label!r} is all there is of {against!r}"
         msg = f"{what}: there is nothing to explain. Name another `label` or `against`."
         raise ValueError(msg)
+    return found
