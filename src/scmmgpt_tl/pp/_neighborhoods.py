@@ -43,7 +43,7 @@ def neighborhoods(
         Key of the places in `adata.obsm`.
     connectivities_key
         Key of a graph in `adata.obsp` to take instead of the nearest, whatever its weights.
-        By default `"spatial_connectivities"` where there is one, as :mod:`squidpy` leaves it.
+        By default `"spatial_connectivities"` where there is one, as squidpy leaves it.
     library_key
         Column of `.obs` that says which slide a spot is on: spots of others are no neighbours.
     layer
