@@ -152,5 +152,5 @@ class Rivals:
             names = self.level.names
         else:
             answers, names = np.eye(len(self.labels), dtype=bool), self.labels.names
-        apart = ~(answers & first).any(axis=1)
+        apart = np.asarray(~(answers & first).any(axis=1))
         return answers[apart], [name for name, kept in zip(names, apart, strict=True) if kept]

@@ -75,7 +75,7 @@ def _strongest(genes: NDArray[np.float64], ends: NDArray[np.float64], n: int) ->
     order = np.argsort(-genes, kind="stable")
     first, last = order[:n], order[::-1][:n]
     kept = np.concatenate([first[genes[first] > 0], last[genes[last] < 0]])
-    return Explained(kept, genes[kept], *ends.tolist(), genes.sum())
+    return Explained(kept, genes[kept], float(ends[0]), float(ends[1]), float(genes.sum()))
 
 
 def gene_table(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model.encoders.geneset import GeneSetEncoder
     from scmmgpt_tl.ontology._share_out import Sharing
 
 __all__ = ["Evidence", "LogOdds", "log_odds"]
@@ -67,7 +68,7 @@ class LogOdds:
     def log_scores(self, values: torch.Tensor) -> torch.Tensor:
         """Return log-probabilities of the labels but for a term that all share."""
         network = self.model.network
-        states = network.read_states(*network.cell_encoder.forward_dense(values, self.panel))
+        states = network.read_states(*self._encoder.forward_dense(values, self.panel))
         cosine = self.model.similarity(states.projected, self.how.text)
         p = _probabilities(cosine.double(), self.how.by_similarity)
         witness, evidence = self.how.witness, self._evidence
@@ -86,7 +87,11 @@ class LogOdds:
     @cached_property
     def average_cell(self) -> torch.Tensor:
         """What the encoder sees cells against: the average cell on this panel, `(1, n_genes)`."""
-        return self.model.network.cell_encoder.average_cell(self.panel)[None].detach()
+        return self._encoder.average_cell(self.panel)[None].detach()
+
+    @property
+    def _encoder(self) -> GeneSetEncoder:
+        return cast("GeneSetEncoder", self.model.network.cell_encoder)
 
     @cached_property
     def _evidence(self) -> Evidence | None:
