@@ -16,6 +16,12 @@ SHARED = {
 adata
     Cells x genes, with raw counts (see `counts`).
     X may be dense, sparse, backed or dask.""",
+    "adata_or_path": """\
+adata
+    Cells x genes, with raw counts (see `counts`).
+    X may be dense, sparse, backed or dask.
+    Or the path of a `.h5ad`, `.h5mu` or `.zarr` file, or a list of paths: each is read in parts and
+    left as it is, and its results go to a file beside it, such as `cells.scmm.h5ad`.""",
     "layer": """\
 layer
     Layer that holds the counts.

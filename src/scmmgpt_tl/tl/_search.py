@@ -13,6 +13,7 @@ from scmmgpt_tl._results import Results
 
 from ._kernels import cosines
 from ._labels import embed_wordings
+from ._on_files import takes_paths
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
 
+    from ._on_files import Paths
 
+
+@takes_paths
 @doc_params()
 def search(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     query: str,
     *,
     model: Model | str | Path | None = None,
@@ -47,7 +51,7 @@ def search(
 
     Parameters
     ----------
-    {adata}
+    {adata_or_path}
     query
         Any words, such as `"exhausted CD8 T cell"`.
         What the Cell Ontology knows is searched by its definition as well.
@@ -62,7 +66,8 @@ def search(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_search' | key_added]` : :class:`pandas.Series` (dtype `float32`)
         Score between -1 and 1, the higher the better; 0 for a cell without counts.
