@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -31,8 +34,10 @@ _ORDER = "column-order"
 _FRAMES = "frames"
 
 
-def packed(found: AnnData) -> AnnData:
+def packed(found: AnnData) -> bytes:
     """Lay results out as a shard: frames as arrays, which are quick to write and to read in part.
+
+    The file is made in memory: on a disk that is full, HDF5 ends the process instead of raising.
 
     Parameters
     ----------
@@ -42,9 +47,13 @@ def packed(found: AnnData) -> AnnData:
     frames = {key: value for key, value in found.obsm.items() if isinstance(value, pd.DataFrame)}
     arrays = {key: value.to_numpy() for key, value in frames.items()}
     columns = {key: list(value) for key, value in frames.items()}
-    return AnnData(
+    shard = AnnData(
         obs=found.obs, obsm={**found.obsm, **arrays}, uns={**found.uns, _FRAMES: columns}
     )
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as file:
+        write_elem(file, "/", shard)
+    return buffer.getvalue()
 
 
 def join(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> None:
@@ -63,11 +72,14 @@ def join(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> N
 
     Raises
     ------
+    OSError
+        If there is too little space on the disk.
     ValueError
         If `target` holds results of other cells.
     """
     if target.exists():
         _check_same_cells(target, names)
+    _check_space([*shards, *([target] if target.exists() else [])], room)
     found = _Found(shards, names)
     with _files.replacing(target, room=room) as temporary, h5py.File(temporary, "w") as new:
         # An AnnData with nothing but names.
@@ -81,6 +93,19 @@ def join(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> N
             found.add_array(new["obsm"], key)
         for key in found.keys["uns"]:
             write_elem(new["uns"], key, _joined(found.parts(f"uns/{key}")))
+
+
+def open_results(path: Path) -> AnnData:
+    """Read what tools found, leaving arrays in the file and frames of scores out.
+
+    Parameters
+    ----------
+    path
+        A file that :func:`join` wrote.
+    """
+    file = h5py.File(path)
+    arrays = {key: value for key, value in file["obsm"].items() if isinstance(value, h5py.Dataset)}
+    return AnnData(obs=read_elem(file["obs"]), uns=read_elem(file["uns"]), obsm=arrays)
 
 
 class _Found:
@@ -177,6 +202,17 @@ def _joined(records: Iterator[dict[str, Any]]) -> dict[str, Any]:
     if "reasons" in whole:
         whole["reasons"] = {name: int(whole["reasons"][name]) for name in sorted(whole["reasons"])}
     return whole
+
+
+def _check_space(files: Sequence[Path], room: Path) -> None:
+    """Refuse before HDF5 meets a full disk; what is written is as large as what it is made of."""
+    needed, free = sum(file.stat().st_size for file in files), shutil.disk_usage(room).free
+    if needed > free:
+        msg = (
+            f"Putting the results together takes {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB "
+            f"are free beside {str(room)!r}. Make room, and run again: nothing is lost."
+        )
+        raise OSError(errno.ENOSPC, msg)
 
 
 def _check_same_cells(target: Path, names: Names) -> None:

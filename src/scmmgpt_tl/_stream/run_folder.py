@@ -202,8 +202,10 @@ class RunFolder:
         if self.is_done(rows):
             return
         with held(self.file(rows).with_suffix(".lock"), f"cells {rows.start} to {rows.stop - 1}"):
-            _files.write(packed(work(rows)), self.file(rows), overwrite=True)
-            _write_json(self._record(rows), {"sha256": _sha256(self.file(rows))})
+            shard = packed(work(rows))
+            with _files.replacing(self.file(rows)) as temporary:
+                temporary.write_bytes(shard)
+            _write_json(self._record(rows), {"sha256": hashlib.sha256(shard).hexdigest()})
 
     @contextmanager
     def working(self, share: Share) -> Iterator[None]:

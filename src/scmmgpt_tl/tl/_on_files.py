@@ -149,8 +149,14 @@ def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
     RuntimeError
         If another process writes to `target`.
     ValueError
-        If a shard is missing, or `target` holds results of other cells.
+        If a shard is missing, the file was changed, or `target` holds results of other cells.
     """
+    if run.manifest.input != _identity(cells):
+        msg = (
+            f"{str(cells.path)!r} was changed after the run in {str(run.path)!r} was begun. "
+            "Delete that folder, and run again."
+        )
+        raise ValueError(msg)
     missing = run.missing()
     if missing:
         cells_missing = ", ".join(f"{rows.start}-{rows.stop - 1}" for rows in missing[:3])
@@ -234,11 +240,15 @@ def _manifest(tool: Callable[..., Any], cells: StoredCells, options: Mapping[str
     return Manifest(
         tool=tool.__name__,
         model={**model_params(model), "dtype": str(model.dtype)},
-        input={"name": cells.path.name, "n_obs": cells.n_obs, "fingerprint": _fingerprint(cells)},
+        input=_identity(cells),
         arguments=flat(said),
         # What pools cells must see them all at once.
         shard_rows=max(cells.n_obs, 1) if pooled else run_folder.SHARD_ROWS,
     )
+
+
+def _identity(cells: StoredCells) -> dict[str, Any]:
+    return {"name": cells.path.name, "n_obs": cells.n_obs, "fingerprint": _fingerprint(cells)}
 
 
 def _fingerprint(cells: StoredCells) -> str:
