@@ -148,17 +148,32 @@ def to_csr(part: Any) -> sparse.csr_matrix:
     ----------
     part
         Rows in memory, dense or sparse.
+
+    Raises
+    ------
+    ValueError
+        If a sparse matrix points outside of its rows or columns.
     """
     if sparse.issparse(part):
         rows = part.tocsr()
         # Copies: scipy may hand back the caller's own arrays, and the clean-up works in place.
         parts = rows.data.astype(np.float32), rows.indices.copy(), rows.indptr.copy()
         block = sparse.csr_matrix(parts, shape=rows.shape)
+        _check_indices(block)
     else:
         block = sparse.csr_matrix(np.atleast_2d(np.asarray(part, dtype=np.float32)))
     block.sum_duplicates()
     block.eliminate_zeros()
     return block
+
+
+def _check_indices(block: sparse.csr_matrix) -> None:
+    """Refuse what a damaged file holds, which scipy would follow out of its memory."""
+    try:
+        block.check_format(full_check=True)
+    except ValueError as error:
+        msg = f"The matrix is damaged: {error}. Load or write the file anew."
+        raise ValueError(msg) from error
 
 
 class _BackedView:
