@@ -89,15 +89,19 @@ def measure(tool: str, path: Path, given: argparse.Namespace) -> dict[str, float
     start = time.perf_counter()
     words = [sys.executable, "-c", WORK, tool, str(path), str(bundle_folder(given.model))]
     child = subprocess.Popen(words)
+    # What the system says of this child alone, which subprocess would not pass on.
     _, status, usage = os.wait4(child.pid, 0)
-    if status:
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
         sys.exit(f"{tool} on {path} failed.")
     return {"seconds": time.perf_counter() - start, "peak_mib": usage.ru_maxrss / 1024}
 
 
 def kill(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Kill runs over a thousand cells at random points."""
-    path = write_cells(folder / "killed.zarr", 1000, seed=given.seed)
+    # A folder of its own: whatever else is seen in it was left by a run.
+    (folder / "killed").mkdir()
+    path = write_cells(folder / "killed" / "cells.zarr", 1000, seed=given.seed)
     script = Path(__file__).with_name("_killed_runs.py")
     words = [sys.executable, script, "annotate", path, bundle_folder(given.model), 100]
     words += [given.kills, given.seed]

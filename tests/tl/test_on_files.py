@@ -15,7 +15,8 @@ from scipy import sparse
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl.tl._on_files import results_path
+from scmmgpt_tl._stream.run_folder import InUseError
+from scmmgpt_tl.tl._on_files import results_path, run_on_file
 
 from .conftest import assert_same
 
@@ -234,6 +235,28 @@ def test_results_of_other_cells_are_not_replaced(counts_adata, tiny_model, tmp_p
     with pytest.raises(ValueError, match="holds results of other cells"):
         scmm.tl.embed(path, model=tiny_model)
     assert results_path(path).read_bytes() == before
+
+
+def test_second_run_is_refused_and_spoils_nothing(counts_adata, tiny_model, tmp_path):
+    path = _h5ad(counts_adata, tmp_path)
+    options = {"model": tiny_model, "key_added": "X_scmm"}
+
+    def embed(part, **more):
+        # The first run holds the lock here, and has no shard yet.
+        with pytest.raises(InUseError, match="Another process is working on 'cells.h5ad'"):
+            run_on_file(embed, path, options)
+        scmm.tl.embed(part, **more)
+
+    found = ad.read_h5ad(run_on_file(embed, path, options))
+    assert found.obsm["X_scmm"].shape[0] == 60
+
+
+def test_groups_may_be_overwritten(counts_adata, tiny_model, tmp_path):
+    path = _h5ad(counts_adata, tmp_path)
+    more = {"groupby": "cluster", "key_added": "cluster", "model": tiny_model}
+    found = scmm.tl.annotate(path, **more, copy=True)
+    scmm.tl.annotate(counts_adata, **more)
+    assert list(found.obs["cluster"]) == list(counts_adata.obs["cluster"])
 
 
 def test_file_without_cells(counts_adata, by_cell, tmp_path):

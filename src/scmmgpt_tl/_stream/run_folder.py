@@ -30,6 +30,10 @@ SHARD_ROWS = 4096
 _HASH_AT_ONCE = 1 << 20
 
 
+class InUseError(RuntimeError):
+    """Another process is at the same work."""
+
+
 class Share(NamedTuple):
     """Which part of the shards a process works on, such as the second of four."""
 
@@ -196,7 +200,7 @@ class RunFolder:
 
         Raises
         ------
-        RuntimeError
+        InUseError
             If another process is making it.
         """
         if self.is_done(rows):
@@ -213,7 +217,7 @@ class RunFolder:
 
         Raises
         ------
-        RuntimeError
+        InUseError
             If another process has this share.
         """
         lock = self.path / f"share-{share.number}-of-{share.of}.lock"
@@ -253,7 +257,7 @@ def held(path: Path, what: str) -> Iterator[None]:
 
     Raises
     ------
-    RuntimeError
+    InUseError
         If another process holds it.
     """
     lock = FileLock(path)
@@ -261,7 +265,7 @@ def held(path: Path, what: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         msg = f"Another process is working on {what}. Wait until it has ended."
-        raise RuntimeError(msg) from error
+        raise InUseError(msg) from error
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
 
 from ._annotation import annotation_results
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @takes_paths
-@doc_params()
+@doc_params(adata=ADATA_OR_PATH)
 def annotate(
     adata: AnnData | MuData | Paths,
     labels: Sequence[str] | Mapping[str, str] | None = None,
@@ -66,7 +66,7 @@ def annotate(
 
     Parameters
     ----------
-    {adata_or_path}
+    {adata}
     labels
         What the cells may be: names, Cell Ontology ids, or a dict of names and descriptions in your
         own words.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scanpy import logging as logg
 
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 @takes_paths
 @doc_params(
+    adata=ADATA_OR_PATH,
     key_added="""\
 key_added
     Key under which the results are stored; by default `"X_scmm"`, and `"X_scgpt"` and the like for
@@ -56,7 +57,7 @@ def embed(
 
     Parameters
     ----------
-    {adata_or_path}
+    {adata}
     {model}
     {key_added}
     {layer}

@@ -17,7 +17,7 @@ from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
 from scmmgpt_tl._stream.cells import StoredCells, part_of
 from scmmgpt_tl._stream.join import join
-from scmmgpt_tl._stream.run_folder import Manifest, RunFolder, Share, held
+from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share, held
 
 from ._session import load_any, model_params
 
@@ -100,7 +100,7 @@ def run_on_file(
 
     Raises
     ------
-    RuntimeError
+    InUseError
         If another process does the same.
     ValueError
         If a run of another kind was begun here, or the tool refuses the cells.
@@ -121,6 +121,8 @@ def run_on_file(
             with run.working(share):
                 for rows in share.of_shards(run.manifest.shards()):
                     run.do(rows, partial(_found, tool, cells, options))
+        except InUseError:
+            raise
         except BaseException:
             if share.is_whole:
                 run.remove(only_if_empty=True)
@@ -146,7 +148,7 @@ def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
 
     Raises
     ------
-    RuntimeError
+    InUseError
         If another process writes to `target`.
     ValueError
         If a shard is missing, the file was changed, or `target` holds results of other cells.
@@ -230,7 +232,7 @@ def _found(  # noqa: PLR0917 - the rows are what differs from call to call
     columns = [] if groupby is None else [groupby]
     part = part_of(cells, rows, columns=columns)
     tool(part, **options)
-    return part.without(columns)
+    return part.without([name for name in columns if name != options.get("key_added")])
 
 
 def _manifest(tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any]) -> Manifest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import SearchKeys
 from scmmgpt_tl._results import Results
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @takes_paths
-@doc_params()
+@doc_params(adata=ADATA_OR_PATH)
 def search(
     adata: AnnData | MuData | Paths,
     query: str,
@@ -51,7 +51,7 @@ def search(
 
     Parameters
     ----------
-    {adata_or_path}
+    {adata}
     query
         Any words, such as `"exhausted CD8 T cell"`.
         What the Cell Ontology knows is searched by its definition as well.
