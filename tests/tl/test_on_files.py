@@ -82,12 +82,12 @@ def _zarr(version: int) -> Callable[[AnnData, Path], Path]:
 
 
 def _sharded(adata: AnnData, folder: Path) -> Path:
-    path = _zarr(3)(adata, folder)
-    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group = zarr.open_group(folder / "cells.zarr", mode="w", zarr_format=3)
+    write_elem(group, "/", adata)
     del group["X"]
     write_elem(group, "X", adata.X, dataset_kwargs={"chunks": (100,), "shards": (400,)})
     assert group["X"]["data"].shards == (400,)
-    return path
+    return folder / "cells.zarr"
 
 
 def _h5mu(adata: AnnData, folder: Path) -> Path:
