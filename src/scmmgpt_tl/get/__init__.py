@@ -1,9 +1,21 @@
-"""What the tools wrote, as tables."""
+"""What the tools wrote, and what the model knows of genes, as tables."""
 
 from __future__ import annotations
 
 from ._annotation import annotation_df, scores
 from ._descriptions import description_df
+from ._gene_sets import gene_set_scores, gene_sets_df
+from ._genes import gene_embedding, genes_of, nearest_genes
 from ._rankings import rank_terms_df
 
-__all__ = ["annotation_df", "description_df", "rank_terms_df", "scores"]
+__all__ = [
+    "annotation_df",
+    "description_df",
+    "gene_embedding",
+    "gene_set_scores",
+    "gene_sets_df",
+    "genes_of",
+    "nearest_genes",
+    "rank_terms_df",
+    "scores",
+]

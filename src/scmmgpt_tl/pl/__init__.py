@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ._descriptions import descriptions
 from ._embedding import embedding
+from ._gene_sets import gene_sets
 from ._generated import generated
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "generated", "scores", "search", "support"]
+__all__ = ["descriptions", "embedding", "gene_sets", "generated", "scores", "search", "support"]

@@ -8,6 +8,16 @@ from ._embed import embed
 from ._generate import generate
 from ._rank_terms import rank_terms
 from ._refine import refine
+from ._score_gene_sets import score_gene_sets
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "refine", "search"]
+__all__ = [
+    "annotate",
+    "describe",
+    "embed",
+    "generate",
+    "rank_terms",
+    "refine",
+    "score_gene_sets",
+    "search",
+]
