@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from . import (
     _annotate,
+    _deconvolve,
     _describe,
     _embed,
     _generate,
@@ -25,6 +26,7 @@ ADD = (
     _describe.add,
     _search.add,
     _score_gene_sets.add,
+    _deconvolve.add,
     _generate.add,
     _info.add,
     _train.add_pretrain,

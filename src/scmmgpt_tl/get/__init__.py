@@ -6,6 +6,7 @@ from ._annotation import annotation_df, scores
 from ._descriptions import description_df
 from ._gene_sets import gene_set_scores, gene_sets_df
 from ._genes import gene_embedding, genes_of, nearest_genes
+from ._mixture import mixture_df
 from ._rankings import rank_terms_df
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "gene_set_scores",
     "gene_sets_df",
     "genes_of",
+    "mixture_df",
     "nearest_genes",
     "rank_terms_df",
     "scores",

@@ -175,7 +175,7 @@ def genes_of(
     --------
     >>> import scmmgpt_tl as scmm
     >>> scmm.get.genes_of("plasma cell")["gene"].head(3).tolist()
-    ['IGHG1', 'IGHA1', 'IGKC']
+    ['IGKC', 'IGHA1', 'JCHAIN']
 
     See Also
     --------

@@ -6,8 +6,18 @@ from ._descriptions import descriptions
 from ._embedding import embedding
 from ._gene_sets import gene_sets
 from ._generated import generated
+from ._mixture import mixture
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "gene_sets", "generated", "scores", "search", "support"]
+__all__ = [
+    "descriptions",
+    "embedding",
+    "gene_sets",
+    "generated",
+    "mixture",
+    "scores",
+    "search",
+    "support",
+]
