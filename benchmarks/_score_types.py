@@ -61,6 +61,8 @@ def score_types(study: Study, markers: Path, *, model: Model) -> list[dict[str, 
     rows = []
     for way, scores in _ways(study, cells, sets, model=model).items():
         for column, term in enumerate(sets):
+            if np.isnan(scores[:, column]).any():
+                continue
             truth = np.isin(terms, [term, *cl.descendants(term)])
             auroc = float(roc_auc_score(truth, scores[:, column]))
             rows.append({"type": cl.name(term), "method": way, "auroc": auroc})
@@ -96,7 +98,7 @@ def _ways(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             scmm.tl.score_gene_sets(adata, given, counts=study.counts, model=model)
-        return adata.obsm["scmm_gene_sets"].to_numpy()
+        return adata.obsm["scmm_gene_sets"].reindex(columns=list(sets)).to_numpy()
 
     measured = set(cells.var_names)
     nearest, described = {}, {}
@@ -104,12 +106,14 @@ def _ways(
         near = get.nearest_genes(own, N_NEAREST, model=model)["gene"]
         nearest[term] = dict.fromkeys(near, NEAREST_WEIGHT) | dict.fromkeys(own, 1.0)
         found = get.genes_of(cl.name(term), by="description", model=model)["gene"]
-        described[term] = [gene for gene in found if gene in measured] or own
+        # A small panel may have measured none: then there is no score.
+        if any(gene in measured for gene in found):
+            described[term] = list(found)
     ways = {
         "markers": ours(sets),
         "markers_nearest": ours(nearest),
         "name": ours({term: cl.name(term) for term in sets}),
-        "name_description": ours(described),
+        **({"name_description": ours(described)} if described else {}),
     }
     for term, own in sets.items():
         sc.tl.score_genes(cells, own, score_name=term, ctrl_size=50, random_state=0)
