@@ -58,7 +58,8 @@ class GeneTexts:
         states
             What :func:`read_states` returns of the texts.
         """
-        return unit_rows((states - self.centre) @ self.axes.T) @ self.genes.T
+        places = unit_rows(((states - self.centre) @ self.axes.T).astype(np.float32))
+        return places @ self.genes.T
 
     @classmethod
     def of(
