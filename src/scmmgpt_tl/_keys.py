@@ -136,6 +136,17 @@ class ExplanationKeys(_Keys):
     key: str = "scmm_explanation"
 
 
+class GeneSetKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
+
+    key: str = "scmm_gene_sets"
+
+    @property
+    def obsm(self) -> str:
+        """Cells x sets, in `obsm`."""
+        return self.key
+
+
 @dataclass(frozen=True)
 class GenerationKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.generate`."""
