@@ -136,6 +136,7 @@ class ExplanationKeys(_Keys):
     key: str = "scmm_explanation"
 
 
+@dataclass(frozen=True)
 class GeneSetKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
 
