@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
+from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import Results, column_names
+from scmmgpt_tl.get import annotation_df
+from scmmgpt_tl.get._record import read_record
 
-from ._labels import UNKNOWN
+from ._labels import UNKNOWN, LabelSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scmmgpt_tl._keys import AnnotationKeys
-
-    from ._labels import LabelSet
     from ._verdict import Verdict
 
-__all__ = ["annotation_results"]
+__all__ = ["Annotated", "annotation_results", "read_annotation"]
+
+
+class Annotated(NamedTuple):
+    """An annotation as it was written.
+
+    Parameters
+    ----------
+    labels
+        What was chosen among.
+    p
+        Probability of each label in each cell, `(n_cells, n_labels)`.
+    cells
+        `label`, `cl_id`, `score`, `margin` and `reason` of each cell.
+    params
+        Of the call.
+    """
+
+    labels: LabelSet
+    p: NDArray[np.float64]
+    cells: pd.DataFrame
+    params: Mapping[str, Any]
+
+
+def read_annotation(adata: AnnData, key: str) -> Annotated:
+    """Read what :func:`annotation_results` wrote.
+
+    Parameters
+    ----------
+    adata
+        Annotated cells.
+    key
+        Of the annotation.
+
+    Raises
+    ------
+    ValueError
+        The cells were not annotated under this key, or a slot is gone.
+    """
+    record = read_record(adata, key, needs="labels", tool="annotate")
+    cells = annotation_df(adata, key=key)
+    table, slot = record["labels"], AnnotationKeys(key).scores
+    if slot not in adata.obsm:
+        msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
+        raise ValueError(msg)
+    labels = LabelSet(
+        *(tuple(map(str, table[column])) for column in ("name", "cl_id")),
+        descriptions=tuple(map(str, table["description"])),
+    )
+    p = adata.obsm[slot].to_numpy().astype(np.float64)
+    return Annotated(labels, p, cells, record["params"])
 
 
 def annotation_results(

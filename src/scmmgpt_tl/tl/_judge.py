@@ -14,7 +14,7 @@ from ._kernels import probabilities
 from ._scoring import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from scipy.sparse import csr_matrix
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._labels import LabelSet
     from ._session import Session
 
-__all__ = ["Judge", "calibration_of", "own_judge", "published_judge"]
+__all__ = ["Judge", "calibration_of", "check_model", "own_judge", "published_judge"]
 
 # Nothing was fitted: shares are scores as they are, and none is too low.
 _UNCALIBRATED = Calibration(temperature=1, slope=1, intercept=0, threshold=0, min_genes=1)
@@ -52,6 +52,32 @@ class Judge(NamedTuple):
 def calibration_of(model: Model | EncoderModel) -> Calibration:
     """Return how a model's probabilities become scores."""
     return getattr(model, "calibration", _UNCALIBRATED)
+
+
+def check_model(params: Mapping[str, Any], loaded: Model | EncoderModel, *, key: str) -> None:
+    """Refuse to go on with another model than the one that annotated.
+
+    Parameters
+    ----------
+    params
+        Of the annotation.
+    loaded
+        The model.
+    key
+        Of the annotation, for the message.
+
+    Raises
+    ------
+    ValueError
+        The annotation was made with another model.
+    """
+    if str(params["sha256"]) != loaded.sha256:
+        msg = (
+            f"{key!r} was made with the model {params['model']}, revision {params['revision']}, not "
+            f"with {loaded.name}, revision {loaded.revision}. Pass that one as `model`, or annotate "
+            "again."
+        )
+        raise ValueError(msg)
 
 
 def own_judge(session: Session, asked: LabelSet, ontology: CellOntology) -> Judge:

@@ -12,18 +12,16 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._input import prepare
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import flat, target
-from scmmgpt_tl.get import annotation_df
-from scmmgpt_tl.get._record import read_record
 
-from ._annotation import annotation_results
+from ._annotation import annotation_results, read_annotation
 from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
-from ._judge import calibration_of
+from ._judge import calibration_of, check_model
 from ._labels import UNKNOWN, LabelSet
 from ._place import principal_components, read_place
 from ._self_training import self_train
 from ._session import load_judging, model_params
-from ._verdict import LOW_SCORE, OK, UNREADABLE, Verdict
+from ._verdict import OK, UNREADABLE, Verdict, judge_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,7 +135,7 @@ def refine(
     loaded = load_judging(model)
     data, own = target(adata, copy=copy, mod=mod)
     before = _read(own, key, labels_key)
-    _check_model(own.uns[key]["params"], loaded, key)
+    check_model(own.uns[key]["params"], loaded, key=key)
     calibration = calibration_of(loaded)
     cl = ontology.load()
     limit = calibration.threshold if threshold is None else float(threshold)
@@ -203,23 +201,19 @@ def _refined(
 
 
 def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
-    record = read_record(adata, key, needs="labels", tool="annotate")
-    reasons = annotation_df(adata, key=key)["reason"].to_numpy().astype(object)
-    table, slot = record["labels"], AnnotationKeys(key).scores
-    if slot not in adata.obsm:
-        msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
-        raise ValueError(msg)
-    p = adata.obsm[slot].to_numpy().astype(np.float64)
-    names, ids = [str(n) for n in table["name"]], [str(i) for i in table["cl_id"]]
-    descriptions = [str(text) for text in table["description"]]
+    found = read_annotation(adata, key)
+    reasons = found.cells["reason"].to_numpy().astype(object)
+    labels, p = found.labels, found.p
     cl = ontology.load()
     known = _known_labels(adata, labels_key)
-    meant, added = _match(sorted(set(known) - {""}), dict(zip(names, ids, strict=True)), cl)
+    meant, added = _match(
+        sorted(set(known) - {""}), dict(zip(labels.names, labels.cl_ids, strict=True)), cl
+    )
     new = tuple(added)
     labels = LabelSet(
-        (*names, *new),
-        (*ids, *added.values()),
-        descriptions=(*descriptions, *("" for _ in new)),
+        (*labels.names, *new),
+        (*labels.cl_ids, *added.values()),
+        descriptions=(*labels.descriptions, *("" for _ in new)),
     )
     place = {name: i for i, name in enumerate(labels.names)}
     given = np.array([place[meant[name]] if name else -1 for name in known], dtype=np.intp)
@@ -271,38 +265,20 @@ def _known_labels(adata: AnnData, labels_key: str | None) -> list[str]:
 
 def _judge(decision: Decision, before: _Annotated) -> Verdict:
     """Cells that could not be read stay so; what the user knows is certain."""
-    given = before.given >= 0
+    again, given = judge_again(decision, before.reasons), before.given >= 0
     names, ids = (
         np.array([*column, ""], object) for column in (before.labels.names, before.labels.cl_ids)
     )
-    labels = np.where(given, names[before.given], decision.labels)
-    reasons = np.where(labels == UNKNOWN, LOW_SCORE, OK).astype(object)
-    # Why a droplet is no cell was said before.
-    kept = (labels == UNKNOWN) & (before.reasons != OK)
-    reasons[kept] = before.reasons[kept]
-    unread = np.isin(before.reasons, UNREADABLE) & ~given
-    reasons[unread] = before.reasons[unread]
-    ok = reasons == OK
     return Verdict(
-        labels=np.where(ok, labels, UNKNOWN),
-        cl_ids=np.where(ok, np.where(given, ids[before.given], decision.cl_ids), ""),
-        scores=np.where(given, np.float32(1), decision.scores),
-        margins=decision.margins,
-        reasons=reasons,
+        labels=np.where(given, names[before.given], again.labels),
+        cl_ids=np.where(given, ids[before.given], again.cl_ids),
+        scores=np.where(given, np.float32(1), again.scores),
+        margins=again.margins,
+        reasons=np.where(given, OK, again.reasons),
     )
 
 
 def _check_rounds(n_rounds: int) -> None:
     if not isinstance(n_rounds, int | np.integer) or isinstance(n_rounds, bool) or n_rounds < 1:
         msg = f"`n_rounds` must be a whole number, 1 or more, not {n_rounds!r}."
-        raise ValueError(msg)
-
-
-def _check_model(params: Mapping[str, str], loaded: Model | EncoderModel, key: str) -> None:
-    if str(params["sha256"]) != loaded.sha256:
-        msg = (
-            f"{key!r} was made with the model {params['model']}, revision {params['revision']}, not "
-            f"with {loaded.name}, revision {loaded.revision}. Pass that one as `model`, or annotate "
-            "again."
-        )
         raise ValueError(msg)
