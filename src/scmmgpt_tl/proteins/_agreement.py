@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ._expected import log_likelihood
+from ._expected import contrast, fit, log_odds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DISAGREES", "SILENT", "SUPPORTS", "Agreement", "agree"]
 
 SUPPORTS, DISAGREES, SILENT = "supports", "disagrees", "silent"
-# A label that fits less than this share as well as another disagrees.
+# A label that is less probable than this, against another, disagrees.
 LEAST_SCORE = 0.1
 # Somewhat less than one protein that is as expected.
 LEAST_SUPPORT = 0.5
@@ -32,11 +32,12 @@ class Agreement(NamedTuple):
     verdict
         `"supports"`, `"disagrees"` or `"silent"`.
     score
-        How probable the label is, by proteins alone, against the best of the others, `(n_cells,)`.
+        How probable the label is by proteins alone, against the label that they speak most for in
+        its place, or against none of the labels, `(n_cells,)`.
     against
         Proteins that are not as expected, such as `"CD3 absent; CD19 present"`.
     rival
-        Number of the label that fits best where they disagree; -1 where there is none.
+        Number of the label that is better by the proteins where they disagree; -1 where none is.
     """
 
     verdict: NDArray[np.object_]
@@ -50,13 +51,14 @@ def agree(
     names: Sequence[str],
     own: NDArray[np.integer],
     *,
-    fit: NDArray[np.float64],
+    labels: NDArray[np.integer],
     rivals: NDArray[np.bool_],
 ) -> Agreement:
     """Judge the labels of cells.
 
-    A label is compared with the best of its rivals, and with a label of which nothing is expected:
-    a cell that lacks what its label has need not look like any other that was asked for.
+    A label is compared with each of its rivals by the proteins on which the two differ. It is also
+    compared with a label that lets expect nothing: a cell that is not as its label should be need
+    not look like any other that was asked for.
 
     Parameters
     ----------
@@ -66,8 +68,8 @@ def agree(
         Names of the proteins.
     own
         What is expected of the cell's own label, `(n_cells, n_proteins)`.
-    fit
-        How well each label fits to each cell, `(n_cells, n_labels)`.
+    labels
+        What is expected of each label, `(n_labels, n_proteins)`.
     rivals
         Which labels contradict the cell's own, `(n_cells, n_labels)`.
 
@@ -75,21 +77,20 @@ def agree(
     -------
     The agreement.
     """
+    odds = log_odds(positive)
     sign = np.where(np.isnan(positive), 0, own)
-    # Row by row what `log_likelihood` gives for one label.
-    as_expected = np.where(sign == 1, positive, np.where(sign == -1, 1 - positive, 0.5))
-    ones = np.ones((1, len(names)), dtype=np.int8)
-    fits = log_likelihood(as_expected, ones)[:, 0]
-    others = np.where(rivals, fit, -np.inf)
-    best = others.max(axis=1, initial=-np.inf)
-    score = 1 / (1 + np.exp(np.maximum(best, 0) - fits))
+    alone = fit(odds, sign[:, None])[:, 0]
+    against_each = np.where(rivals, contrast(odds, sign, labels), np.inf)
+    worst = np.minimum(against_each.min(axis=1, initial=np.inf), alone)
     telling = (sign != 0).any(axis=1)
-    score = np.where(telling, score, 0.5)
+    score = np.where(telling, 1 / (1 + np.exp(-worst)), 0.5)
     disagrees = telling & (score < LEAST_SCORE)
-    supports = telling & ~disagrees & (fits > LEAST_SUPPORT)
+    supports = telling & ~disagrees & (alone > LEAST_SUPPORT)
     verdict = np.select([disagrees, supports], [DISAGREES, SUPPORTS], SILENT).astype(object)
-    wins = disagrees & (best > 0)
-    rival = np.where(wins, others.argmax(axis=1) if others.shape[1] else -1, -1)
+    # Of all that are better than the label, the one that all proteins together fit best.
+    better = disagrees[:, None] & (against_each < np.log(LEAST_SCORE / (1 - LEAST_SCORE)))
+    fits = np.where(better, fit(odds, labels), -np.inf)
+    rival = np.where(better.any(axis=1), fits.argmax(axis=1) if labels.size else -1, -1)
     return Agreement(verdict, score, _against(positive, names, sign), rival)
 
 

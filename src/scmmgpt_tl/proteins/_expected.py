@@ -1,4 +1,4 @@
-"""What is expected of the proteins of a cell type, and how well a cell meets it."""
+"""What is expected of the proteins of cell types, and what proteins say for which of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._table import Protein
 
-__all__ = ["expectations", "log_likelihood"]
+__all__ = ["contrast", "expectations", "fit", "log_odds"]
 
 # How often a cell is not as its type should be, or an antibody wrong.
 ERROR = 0.05
@@ -47,31 +47,74 @@ def expectations(
     return np.array(rows, dtype=np.int8).reshape(len(cl_ids), len(proteins))
 
 
-def log_likelihood(
-    positive: NDArray[np.floating], expected: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    r"""Say how well the proteins of cells fit to labels, against a label of which nothing is known.
+def log_odds(positive: NDArray[np.floating]) -> NDArray[np.float64]:
+    r"""Return what each protein says for labels that have it, against labels that lack it.
 
-    With the probability :math:`q_{ij}` that cell :math:`i` has protein :math:`j`, and a label's
-    cells being positive with probability :math:`e_{lj}`, `1 - ERROR`, `ERROR`, or one half where
-    nothing is expected,
+    With the probability :math:`q` that a cell has the protein, and one cell in `1 / ERROR` not as
+    its type should be,
 
-    .. math:: L_{il} = \sum_j \log 2 \bigl(q_{ij} e_{lj} + (1 - q_{ij}) (1 - e_{lj})\bigr) .
+    .. math:: o = \log \frac{q (1 - \epsilon) + (1 - q) \epsilon}{q \epsilon + (1 - q) (1 - \epsilon)} .
 
     Parameters
     ----------
     positive
         Probability of each protein in each cell, NaN where unknown; `(n_cells, n_proteins)`.
-    expected
-        Of :func:`expectations`, `(n_labels, n_proteins)`.
 
     Returns
     -------
-    `(n_cells, n_labels)`; 0 where proteins say nothing.
+    `(n_cells, n_proteins)`; 0 where unknown.
     """
     q = np.where(np.isnan(positive), 0.5, positive)
-    has, lacks = (np.log(2 * (ERROR + (1 - 2 * ERROR) * p)) for p in (q, 1 - q))
-    return has @ (expected == 1).T + lacks @ (expected == -1).T
+    present = ERROR + (1 - 2 * ERROR) * q
+    return np.log(present / (1 - present))
+
+
+def contrast(
+    odds: NDArray[np.floating], own: NDArray[np.integer], others: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Ask the proteins on which two labels differ which of them they are for.
+
+    A protein that only one of the two has an expectation of is not asked: else labels of which more
+    is known would win over others by what all cells have in common.
+
+    Parameters
+    ----------
+    odds
+        Of :func:`log_odds`, `(n_cells, n_proteins)`.
+    own
+        What is expected of the label of each cell, `(n_cells, n_proteins)`.
+    others
+        What is expected of labels, `(n_labels, n_proteins)`.
+
+    Returns
+    -------
+    Log-odds of the cell's own label against each label, `(n_cells, n_labels)`.
+    """
+    own, others = own.astype(np.float64), others.astype(np.float64)
+    # Where one is 1 and the other -1, this comes to own * odds; everywhere else to 0.
+    return ((own * odds) @ (others**2).T - (own**2 * odds) @ others.T) / 2
+
+
+def fit(odds: NDArray[np.floating], expected: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Say how well proteins are as labels let expect, against a label that lets expect nothing.
+
+    Parameters
+    ----------
+    odds
+        Of :func:`log_odds`, `(n_cells, n_proteins)`.
+    expected
+        Of labels `(n_labels, n_proteins)`, or of each cell's label `(n_cells, 1, n_proteins)`.
+
+    Returns
+    -------
+    Log-likelihood ratios, `(n_cells, n_labels)`.
+    """
+    # A protein that nothing is expected of is there or not with a chance of one half each.
+    has, lacks = (np.log(2 / (1 + np.exp(-sign * odds))) for sign in (1, -1))
+    if expected.ndim == 2:
+        return has @ (expected == 1).T + lacks @ (expected == -1).T
+    own = expected[:, 0]
+    return np.where(own == 1, has, np.where(own == -1, lacks, 0)).sum(axis=1, keepdims=True)
 
 
 def _expected(protein: Protein, term: str, ontology: CellOntology) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl.ontology._roll_up import on_one_line
 from scmmgpt_tl.proteins._agreement import DISAGREES, SILENT, SUPPORTS, Agreement, agree
-from scmmgpt_tl.proteins._expected import expectations, log_likelihood
+from scmmgpt_tl.proteins._expected import contrast, expectations, log_odds
 
 from ._annotation import annotation_results
 from ._decide import Rule, decide, read_level
@@ -41,15 +41,12 @@ class Evidence(NamedTuple):
         One row a cell.
     rivals
         Names of the labels that fit better, `""` where none does; `(n_cells,)`.
-    fit
-        How well each label fits to each cell, `(n_cells, n_labels)`.
     expected
         What cells of each answer should show: a frame of `label` and one column a protein.
     """
 
     agreement: Agreement
     rivals: NDArray[np.object_]
-    fit: NDArray[np.float64]
     expected: pd.DataFrame
 
 
@@ -72,15 +69,16 @@ def weigh(annotated: Annotated, panel: Panel, *, ontology: CellOntology) -> Evid
     ids = tuple(answers["cl_id"])
     expected = expectations(panel.proteins, ids, ontology=ontology)
     of_labels = expectations(panel.proteins, labels.cl_ids, ontology=ontology)
-    fit = log_likelihood(panel.by_protein, of_labels)
     same = answers["label"].to_numpy()[:, None] == np.array(labels.names)
     related = on_one_line(ids, labels.cl_ids, ontology=ontology)
     names = [protein.name for protein in panel.proteins]
-    found = agree(panel.by_protein, names, expected[code], fit=fit, rivals=~(same | related)[code])
+    found = agree(
+        panel.by_protein, names, expected[code], labels=of_labels, rivals=~(same | related)[code]
+    )
     frame = pd.DataFrame(expected, columns=names, dtype=np.float32)
     frame.insert(0, "label", answers["label"])
     rivals = np.array([*labels.names, ""], dtype=object)[found.rival]
-    return Evidence(found, rivals, fit, frame)
+    return Evidence(found, rivals, frame)
 
 
 def by_label(annotated: Annotated, evidence: Evidence) -> pd.DataFrame:
@@ -111,7 +109,7 @@ def by_label(annotated: Annotated, evidence: Evidence) -> pd.DataFrame:
 
 def joint_annotation(
     annotated: Annotated,
-    fit: NDArray[np.float64],
+    panel: Panel,
     loaded: Model | EncoderModel,
     *,
     ontology: CellOntology,
@@ -119,12 +117,15 @@ def joint_annotation(
 ) -> Results:
     """Revise the probabilities of labels by the proteins; the chance to be one cell stays.
 
+    The odds of each label against the one that RNA is most for are multiplied by what the proteins
+    say on which these two differ.
+
     Parameters
     ----------
     annotated
         The annotation.
-    fit
-        How well each label fits to the proteins of each cell, `(n_cells, n_labels)`.
+    panel
+        The proteins.
     loaded
         Model that annotated.
     ontology
@@ -133,7 +134,10 @@ def joint_annotation(
         Of the call, with the `key_added` of the joint annotation.
     """
     single = annotated.p.sum(axis=1, keepdims=True)
-    p = annotated.p * np.exp(fit - fit.max(axis=1, keepdims=True, initial=0))
+    expected = expectations(panel.proteins, annotated.labels.cl_ids, ontology=ontology)
+    odds = log_odds(panel.by_protein)
+    gain = -contrast(odds, expected[annotated.p.argmax(axis=1)], expected)
+    p = annotated.p * np.exp(gain - gain.max(axis=1, keepdims=True))
     p *= single / np.maximum(p.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     level, labels = annotated.params.get("level"), annotated.labels
     level = level if level is None or isinstance(level, str) else [str(term) for term in level]

@@ -82,8 +82,9 @@ def proteins(
     batch_key
         Column of `.obs` that tells samples apart, which are stained and split one by one.
     joint
-        Write another annotation too, in which the probability of each label is multiplied by how
-        well it fits to the proteins. Its scores were not calibrated with proteins.
+        Write another annotation too, in which the odds of each label against the one that RNA is
+        most for are multiplied by what the proteins say on which the two differ. Its scores were not
+        calibrated with proteins.
     model
         The one that the annotation was made with; `joint` alone needs it.
     key_added
@@ -100,12 +101,12 @@ def proteins(
     annotation:
 
     `adata.obs['scmm_cell_type_protein' | key_added]` : :class:`pandas.Series` (dtype `category`)
-        `"disagrees"` where another label, or no label that has anything expected of it, fits ten
-        times better, `"supports"` where proteins are as expected, `"silent"` where they say too
-        little or where the cell is unknown.
+        `"disagrees"` where the label has a `score` below 0.1, `"supports"` where proteins are as
+        expected, `"silent"` where they say too little or where the cell is unknown.
     `adata.obs['..._score']` : :class:`pandas.Series` (dtype `float32`)
-        How probable the label is by proteins alone against the best that contradicts it; 0.5 where
-        they say nothing.
+        How probable the label is by proteins alone: against the label, other than those above and
+        below it, for which the proteins speak most on which the two differ, or against none of the
+        labels if that is less; 0.5 where they say nothing.
     `adata.obs['..._against']` : :class:`pandas.Series` (dtype `object`)
         What is not as expected, such as `"CD3 absent; CD19 present"`.
     `adata.obs['..._rival']` : :class:`pandas.Series` (dtype `category`)
@@ -179,7 +180,7 @@ def proteins(
     results = _lay_out(keys, annotated, panel, evidence=evidence, params=params)
     if loaded is not None:
         more = {**params, **flat(model_params(loaded)), "key_added": keys.joint}
-        both = joint_annotation(annotated, evidence.fit, loaded, ontology=cl, params=more)
+        both = joint_annotation(annotated, panel, loaded, ontology=cl, params=more)
         results = Results(
             obs={**results.obs, **both.obs},
             obsm={**results.obsm, **both.obsm},

@@ -12,6 +12,7 @@ from scanpy import logging as logg
 from scmmgpt_tl._input import prepare
 from scmmgpt_tl._results import flat, target
 from scmmgpt_tl._settings import settings
+from scmmgpt_tl._warnings import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +191,11 @@ def open_session(
     prepared = prepare(
         own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
     )
+    if mod is not None and "atac" in mod.casefold():
+        warn(
+            f"The modality {mod!r} seems to hold gene activity: it is read as if it were expression, "
+            "but scores and thresholds were fitted on RNA."
+        )
     arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
     return Session(data, own, loaded, prepared, arguments)
 
