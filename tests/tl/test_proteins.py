@@ -343,6 +343,14 @@ def test_joint_keeps_the_level(cite_adata, tiny_model):
     assert set(joint.astype(str)) == {"T cell", "B cell", "monocyte"}
 
 
+def test_an_annotation_that_was_refined_in_another_space(cite_adata, tiny_model):
+    cite_adata.obsm["X_totalVI"] = np.log1p(cite_adata.obsm["protein_expression"].to_numpy())
+    scmm.tl.refine(cite_adata, use_rep="X_totalVI", threshold=0.0, model=tiny_model)
+    scmm.tl.proteins(cite_adata, key="scmm_refined", joint=True, model=tiny_model)
+    assert cite_adata.uns["scmm_refined_protein"]["params"]["key"] == "scmm_refined"
+    assert "scmm_refined_protein_joint" in cite_adata.obs
+
+
 def test_shipped_cells():
     adata = scmm.datasets.pbmc_cite()
     scmm.tl.annotate(adata, [CD4, CD8, "B cell", "natural killer cell", "monocyte"], threshold=0.0)

@@ -130,9 +130,14 @@ def add_which_model(parser: argparse.ArgumentParser, *, default_model: str | Non
 
 
 def add_output(
-    parser: argparse.ArgumentParser, *, key: str | None, table: str, in_batches: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    key: str | None,
+    table: str,
+    in_batches: bool = True,
+    otherwise: str = "",
 ) -> None:
-    """Add where results go; `key` of None is for a key that follows from the model."""
+    """Add where results go; `key` of None is for a key that follows from what `otherwise` says."""
     group = parser.add_argument_group("run")
     group.add_argument(
         "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
@@ -147,8 +152,8 @@ def add_output(
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
     )
-    default = "X_scmm, or X_ and the kind of a published encoder" if key is None else key
-    group.add_argument("--key-added", default=key, help=f"name of the results (default: {default})")
+    default = f"name of the results (default: {otherwise if key is None else key})"
+    group.add_argument("--key-added", default=key, help=default)
 
 
 def add_loudness(parser: argparse.ArgumentParser) -> None:

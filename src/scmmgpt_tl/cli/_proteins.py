@@ -47,12 +47,18 @@ def add(commands: Commands) -> None:
         "--mod", help='modality of an .h5mu file with the annotation (default: "rna")'
     )
     add_which_model(parser, default_model="default")
-    add_output(parser, key="scmm_cell_type_protein", table="verdicts by cell", in_batches=False)
+    add_output(
+        parser,
+        key=None,
+        table="verdicts by cell",
+        in_batches=False,
+        otherwise="that of the annotation and _protein",
+    )
 
 
 def proteins(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.proteins` on a file."""
-    key = args.key_added
+    key = args.key_added or f"{args.key}_protein"
     names = ("key", "protein_mod", "protein_key", "batch_key", "joint")
     options = {name: getattr(args, name) for name in names}
     run = run_tool(args, tl.proteins, options, table=lambda adata: get.protein_df(adata, key=key))
