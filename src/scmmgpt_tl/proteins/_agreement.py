@@ -102,6 +102,6 @@ def _against(
     for cell in np.flatnonzero((lacks | has).any(axis=1)):
         texts[cell] = "; ".join(
             f"{names[i]} {'absent' if lacks[cell, i] else 'present'}"
-            for i in np.flatnonzero(lacks[cell] | has[cell])
+            for i in map(int, np.flatnonzero(lacks[cell] | has[cell]))
         )
     return texts
