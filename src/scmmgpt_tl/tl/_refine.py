@@ -18,7 +18,7 @@ from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
 from ._given_labels import given_labels
 from ._judge import calibration_of, check_model
-from ._labels import UNKNOWN, LabelSet
+from ._labels import LabelSet
 from ._place import principal_components, read_place
 from ._self_training import self_train
 from ._session import load_judging, model_params
