@@ -152,9 +152,7 @@ def test_arguments_that_cannot_be_meant(counts_adata, tiny_model, arguments, mat
 
 def test_gene_activity_is_read_with_a_warning(counts_adata, tiny_model):
     mudata = pytest.importorskip("mudata")
-    activity = counts_adata.copy()
-    activity.obs_names = [f"{name}-atac" for name in activity.obs_names]
-    cells = mudata.MuData({"rna": counts_adata.copy(), "atac": activity})
+    cells = mudata.MuData({"atac": counts_adata.copy()})
     with pytest.warns(UserWarning, match="'atac' seems to hold gene activity"):
         scmm.tl.annotate(cells, model=tiny_model, mod="atac")
     scmm.tl.annotate(counts_adata, model=tiny_model)
