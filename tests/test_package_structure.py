@@ -127,8 +127,9 @@ def test_tool_speaks_the_common_grammar(function):
     assert names >= {"key_added", "layer", "model", "mod"}
     # Proteins are asked about an annotation, and no genes are read.
     assert ({"counts", "gene_symbols"} <= names) == (function.__name__ != "proteins")
-    # What starts from an annotation sends no cell through the model again.
-    assert ("batch_size" in names) == (function.__name__ not in {"refine", "proteins"})
+    # What starts from an annotation, or splits spots, sends no cell through the network.
+    without = {"deconvolve", "proteins", "refine"}
+    assert ("batch_size" in names) == (function.__name__ not in without)
 
 
 @pytest.mark.parametrize("name", MAKERS)

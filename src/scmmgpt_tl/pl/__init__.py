@@ -5,9 +5,19 @@ from __future__ import annotations
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._generated import generated
+from ._mixture import mixture
 from ._proteins import proteins
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "generated", "proteins", "scores", "search", "support"]
+__all__ = [
+    "descriptions",
+    "embedding",
+    "generated",
+    "mixture",
+    "proteins",
+    "scores",
+    "search",
+    "support",
+]

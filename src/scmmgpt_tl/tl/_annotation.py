@@ -10,10 +10,11 @@ from scanpy import logging as logg
 
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import Results, column_names
+from scmmgpt_tl._stored import category_order
 from scmmgpt_tl.get import annotation_df
 from scmmgpt_tl.get._record import read_record
 
-from ._labels import UNKNOWN, LabelSet
+from ._labels import LabelSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ def annotation_results(
     record = {"params": params, "labels": table, "reasons": counted, **tables}
     return Results(
         obs={
-            keys.label: _categorical(cells.labels, last=UNKNOWN),
+            keys.label: _categorical(cells.labels),
             keys.score: cells.scores,
             keys.margin: cells.margins,
             keys.cl: _categorical(cells.cl_ids),
@@ -132,8 +133,5 @@ def annotation_results(
     )
 
 
-def _categorical(values: NDArray[np.object_], *, last: str = "") -> pd.Categorical:
-    from natsort import natsorted
-
-    found = sorted(natsorted(set(values)), key=lambda name: name == last)
-    return pd.Categorical(values, categories=found)
+def _categorical(values: NDArray[np.object_]) -> pd.Categorical:
+    return pd.Categorical(values, categories=category_order(values))
