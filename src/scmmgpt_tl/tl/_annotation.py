@@ -69,10 +69,10 @@ def read_annotation(adata: AnnData, key: str) -> Annotated:
     if slot not in adata.obsm:
         msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
         raise ValueError(msg)
-    labels = LabelSet(
-        *(tuple(map(str, table[column])) for column in ("name", "cl_id")),
-        descriptions=tuple(map(str, table["description"])),
+    names, ids, descriptions = (
+        tuple(str(text) for text in table[column]) for column in ("name", "cl_id", "description")
     )
+    labels = LabelSet(names, ids, descriptions=descriptions)
     p = adata.obsm[slot].to_numpy().astype(np.float64)
     return Annotated(labels, p, cells, record["params"])
 
