@@ -346,3 +346,10 @@ def test_shipped_cells_match_the_shipped_genes():
 def test_shipped_panel_matches_the_shipped_genes():
     report = pp.match_genes(datasets.pbmc68k())
     assert report.n_matched > 650
+
+
+@pytest.mark.parametrize("name", ["chr1:9772-10660", "1:9772-10660", "chrX_100_200", "chr2-1-9"])
+def test_peaks_are_refused(name):
+    adata = AnnData(np.ones((3, 2)), var=pd.DataFrame(index=[name, name + "1"]))
+    with pytest.raises(ValueError, match="These are peaks of chromatin .*make_gene_matrix"):
+        pp.match_genes(adata)

@@ -23,7 +23,13 @@ def add(commands: Commands) -> None:
     """Add `scmm embed`."""
     parser = new_for_cells(commands, "embed", embed, text="give every cell its place in the model")
     add_model(parser)
-    add_output(parser, key=None, table="the vectors", beside=True)
+    add_output(
+        parser,
+        key=None,
+        table="the vectors",
+        beside=True,
+        otherwise="X_scmm, or X_ and the kind of a published encoder",
+    )
 
 
 def embed(args: argparse.Namespace) -> int:

@@ -157,6 +157,7 @@ def add_output(
     table: str,
     in_batches: bool = True,
     beside: bool = False,
+    otherwise: str = "",
 ) -> None:
     """Add where results go.
 
@@ -165,13 +166,15 @@ def add_output(
     parser
         Of the command.
     key
-        Default of the key; `None` is for one that follows from the model.
+        Default of the key; `None` is for one that follows from what `otherwise` says.
     table
         What goes to a table.
     in_batches
         Whether cells are sent through the model.
     beside
         Whether results may go to a file beside the input, part by part.
+    otherwise
+        What the key is where it has no default.
     """
     group = parser.add_argument_group("run")
     group.add_argument(
@@ -195,8 +198,8 @@ def add_output(
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
     )
-    default = "X_scmm, or X_ and the kind of a published encoder" if key is None else key
-    group.add_argument("--key-added", default=key, help=f"name of the results (default: {default})")
+    default = f"name of the results (default: {otherwise if key is None else key})"
+    group.add_argument("--key-added", default=key, help=default)
 
 
 def add_loudness(parser: argparse.ArgumentParser) -> None:

@@ -52,6 +52,17 @@ def explained(adata: AnnData, key: str, *, most: int = 20, n_genes: int = 6) -> 
     return "\n".join(lines)
 
 
+def proteins(adata: AnnData, key: str) -> str:
+    """Count what proteins say of the cells of each label, and name what no protein is known of."""
+    found = get.protein_df(adata, key=key, table="labels")
+    rows = [("label", "cells", "supports", "disagrees", "silent", "not as expected")]
+    rows += [(row.label, *(f"{n:,}" for n in row[3:7]), row.against) for row in found.itertuples()]
+    antibodies = get.protein_df(adata, key=key, table="antibodies")
+    unknown = antibodies.loc[antibodies["role"] == "unknown name", "antibody"]
+    last = f"\nantibodies of unknown name: {', '.join(unknown)}" if len(unknown) else ""
+    return table(rows, right=[1, 2, 3, 4]) + last
+
+
 def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     """Show the description of each group, of the first groups where there are many."""
     found = get.description_df(adata, key=key)

@@ -8,6 +8,7 @@ from ._explain import explain
 from ._gene_sets import gene_sets
 from ._generated import generated
 from ._mixture import mixture
+from ._proteins import proteins
 from ._scores import scores
 from ._search import search
 from ._support import support
@@ -19,6 +20,7 @@ __all__ = [
     "gene_sets",
     "generated",
     "mixture",
+    "proteins",
     "scores",
     "search",
     "support",

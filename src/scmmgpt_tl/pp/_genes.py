@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,6 +35,7 @@ _NO_GENES = {
     "antibody capture", "antigen capture", "crispr guide capture", "custom", "multiplexing capture",
     "peaks", "protein", "spike-in", "vdj", "vdj-b", "vdj-t",
 }  # fmt: skip
+_PEAK = re.compile(r"^(?:chr)?(?:\d{1,2}|[XYM]|MT)[:_-]\d+[_-]\d+$", re.IGNORECASE)
 _LOWEST_SHARE = 0.1
 _SHOWN = 5
 
@@ -162,7 +164,8 @@ def match_genes(
     Raises
     ------
     ValueError
-        If there is no such column, if the genes are those of a mouse, or if too few are known: under
+        If there is no such column, if the features are peaks of chromatin or the genes those of a
+        mouse, or if too few are known: under
         `min_genes`, or under a tenth of the genes of the file or the model, whichever has fewer.
 
     Examples
@@ -173,6 +176,7 @@ def match_genes(
     ('var_names', 'human')
     """
     genes = _default_genes() if genes is None else genes
+    _refuse_peaks(adata.var_names)
     is_gene = _is_gene(adata.var)
     source, names, matches = _best_source(adata.var, genes, is_gene, gene_symbols=gene_symbols)
     kept = np.flatnonzero(is_gene)
@@ -258,6 +262,17 @@ def _report(
         source=source,
         index=index,
     )
+
+
+def _refuse_peaks(names: pd.Index) -> None:
+    shown = [str(name) for name in names[:_SHOWN]]
+    if shown and all(_PEAK.match(name) for name in shown):
+        msg = (
+            f"These are peaks of chromatin (such as {', '.join(shown[:2])}), not genes. Count "
+            "fragments in and before each gene first, for example by `snapatac2.pp.make_gene_matrix` "
+            "or `muon.atac.tl.count_fragments_features`, and annotate that."
+        )
+        raise ValueError(msg)
 
 
 def _refuse_mouse(report: GeneReport, names: Sequence[str]) -> NoReturn:

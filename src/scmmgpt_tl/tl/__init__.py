@@ -9,6 +9,7 @@ from ._embed import embed
 from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
+from ._proteins import proteins
 from ._rank_terms import rank_terms
 from ._refine import refine
 from ._score_gene_sets import score_gene_sets
@@ -22,6 +23,7 @@ __all__ = [
     "explain",
     "explain_search",
     "generate",
+    "proteins",
     "rank_terms",
     "refine",
     "score_gene_sets",

@@ -65,7 +65,9 @@ class Annotated(NamedTuple):
         return self.cells["reason"].to_numpy().astype(object)
 
 
-def read_annotated(adata: AnnData, key: str, *, model: Model | EncoderModel) -> Annotated:
+def read_annotated(
+    adata: AnnData, key: str, *, model: Model | EncoderModel | None = None
+) -> Annotated:
     """Read an annotation.
 
     Parameters
@@ -75,7 +77,7 @@ def read_annotated(adata: AnnData, key: str, *, model: Model | EncoderModel) -> 
     key
         Its `key_added`.
     model
-        The one that it should have been made with.
+        The one that it should have been made with, where that matters.
 
     Raises
     ------
@@ -88,7 +90,8 @@ def read_annotated(adata: AnnData, key: str, *, model: Model | EncoderModel) -> 
     if slot not in adata.obsm:
         msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
         raise ValueError(msg)
-    check_model(record["params"], model, key)
+    if model is not None:
+        check_model(record["params"], model, key)
     p = adata.obsm[slot].to_numpy().astype(np.float64)
     return Annotated(record["params"], record["labels"], cells, p)
 

@@ -19,11 +19,11 @@ from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
 from ._given_labels import given_labels
 from ._judge import calibration_of
-from ._labels import UNKNOWN, LabelSet
+from ._labels import LabelSet
 from ._place import principal_components, read_place
 from ._self_training import self_train
 from ._session import load_judging, model_params
-from ._verdict import LOW_SCORE, OK, UNREADABLE, Verdict
+from ._verdict import OK, UNREADABLE, Verdict, judge_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -248,24 +248,16 @@ def _match(
 
 def _judge(decision: Decision, before: _Start) -> Verdict:
     """Cells that could not be read stay so; what the user knows is certain."""
-    given = before.given >= 0
+    again, given = judge_again(decision, before.reasons), before.given >= 0
     names, ids = (
         np.array([*column, ""], object) for column in (before.labels.names, before.labels.cl_ids)
     )
-    labels = np.where(given, names[before.given], decision.labels)
-    reasons = np.where(labels == UNKNOWN, LOW_SCORE, OK).astype(object)
-    # Why a droplet is no cell was said before.
-    kept = (labels == UNKNOWN) & (before.reasons != OK)
-    reasons[kept] = before.reasons[kept]
-    unread = np.isin(before.reasons, UNREADABLE) & ~given
-    reasons[unread] = before.reasons[unread]
-    ok = reasons == OK
     return Verdict(
-        labels=np.where(ok, labels, UNKNOWN),
-        cl_ids=np.where(ok, np.where(given, ids[before.given], decision.cl_ids), ""),
-        scores=np.where(given, np.float32(1), decision.scores),
-        margins=decision.margins,
-        reasons=reasons,
+        labels=np.where(given, names[before.given], again.labels),
+        cl_ids=np.where(given, ids[before.given], again.cl_ids),
+        scores=np.where(given, np.float32(1), again.scores),
+        margins=again.margins,
+        reasons=np.where(given, OK, again.reasons),
     )
 
 

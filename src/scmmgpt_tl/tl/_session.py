@@ -14,6 +14,7 @@ from scmmgpt_tl._input import prepare, prepare_part
 from scmmgpt_tl._results import flat, target
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stream.cells import Part
+from scmmgpt_tl._warnings import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,6 +196,11 @@ def open_session(
     part = adata if isinstance(adata, Part) else None
     data, own = target(adata, copy=copy, mod=mod) if part is None else (part.found, part.found)
     loaded = load(model) if text else load_any(model)
+    if mod is not None and "atac" in mod.casefold():
+        warn(
+            f"The modality {mod!r} seems to hold gene activity: it is read as if it were expression, "
+            "but scores and thresholds were fitted on RNA."
+        )
     how: dict[str, Any] = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols}
     check = partial(prepare, own) if part is None else partial(prepare_part, part)
     prepared = check(genes=loaded.genes, **how)
