@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def prepare(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     block_size: int = 2048,
 ) -> Prepared:
     """Check the values and the genes of an AnnData.
@@ -114,7 +116,7 @@ def prepare(
         The model's genes.
     layer, counts
         As in :func:`scmmgpt_tl.pp.check_counts`.
-    gene_symbols
+    gene_symbols, species
         As in :func:`scmmgpt_tl.pp.match_genes`.
     block_size
         Most cells to hold at a time.
@@ -126,7 +128,7 @@ def prepare(
     """
     return Prepared(
         adata=adata,
-        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols),
+        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols, species=species),
         count_report=check_counts(adata, layer=layer, counts=counts),
         block_size=block_size,
     )

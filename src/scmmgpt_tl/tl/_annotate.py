@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 @doc_params()
@@ -44,6 +45,7 @@ def annotate(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -86,6 +88,7 @@ def annotate(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -143,6 +146,7 @@ def annotate(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
         text=False,

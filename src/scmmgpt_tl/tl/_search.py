@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 @doc_params()
@@ -36,6 +37,7 @@ def search(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -56,6 +58,7 @@ def search(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -92,6 +95,7 @@ def search(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 __all__ = [
     "Session",
@@ -159,6 +160,7 @@ def open_session(
     layer: str | None,
     counts: Counts,
     gene_symbols: str | None,
+    species: Asked,
     mod: str | None,
     copy: bool,
     text: bool = True,
@@ -171,7 +173,7 @@ def open_session(
         What the user passed.
     model
         Name or path of a model, a model, or `None` for the default one.
-    layer, counts, gene_symbols, mod, copy
+    layer, counts, gene_symbols, species, mod, copy
         As the tools document them.
     text
         Whether the tool needs a model with a text side.
@@ -188,9 +190,20 @@ def open_session(
     data, own = target(adata, copy=copy, mod=mod)
     loaded = load(model) if text else load_any(model)
     prepared = prepare(
-        own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
+        own,
+        genes=loaded.genes,
+        layer=layer,
+        counts=counts,
+        gene_symbols=gene_symbols,
+        species=species,
     )
-    arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
+    arguments = {
+        "layer": layer,
+        "counts": counts,
+        "gene_symbols": gene_symbols,
+        "species": species,
+        "mod": mod,
+    }
     return Session(data, own, loaded, prepared, arguments)
 
 

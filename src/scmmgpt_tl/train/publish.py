@@ -147,8 +147,9 @@ def label_table(material: Material) -> LabelTable:
 
 
 def _organs(tissues: Sequence[str]) -> tuple[str, ...]:
-    """Return the tissues without their age: a fetal organ counts as the organ."""
-    return tuple(sorted({name.removeprefix("fetal ").strip() for name in tissues} - {""}))
+    """Return the tissues without their age: a fetal or newborn organ counts as the organ."""
+    organs = {name.removeprefix("fetal ").removeprefix("neonatal ").strip() for name in tissues}
+    return tuple(sorted(organs - {""}))
 
 
 def _is_anywhere(term: str, seen: Sequence[str]) -> bool:
