@@ -6,6 +6,7 @@ are those of a mouse, beside what else could be used.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     found = {path: read_report(path, setup) for path in data_sets(given, within=FOLDERS)}
     reports = {path: report for path, report in found.items() if report.species == "mouse"}
+    if not reports:
+        sys.exit(f"No data set in {given.data} has the genes of a mouse. Pass --data FOLDER.")
     if TRAINED & set(given.methods) and must_draw(given):
         draw_training(read_human_material(given.config), given)
     rows: list[Row] = []

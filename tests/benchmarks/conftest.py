@@ -46,6 +46,7 @@ def bench_folder(counts_adata, tmp_path):
         "ablation",
         "leave_study_out",
         "encoders",
+        "mouse",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
     page = tmp_path / "docs" / "benchmarks.md"

@@ -61,7 +61,7 @@ def read_panel(genes: object, table: GeneTable) -> Panel:
     if species not in {"human", UNKNOWN}:
         msg = (
             f"`genes` look like {species} genes (such as {', '.join(names[:_SHOWN])}); the model knows "
-            "human genes. Give their human orthologues."
+            "human genes. Give their human orthologs."
         )
         raise ValueError(msg)
     # Two names of one gene would be two columns that share its counts.

@@ -201,7 +201,8 @@ def open_session(
         "layer": layer,
         "counts": counts,
         "gene_symbols": gene_symbols,
-        "species": species,
+        # As found: called with it, a tool reads the same genes again.
+        "species": prepared.gene_report.species,
         "mod": mod,
     }
     return Session(data, own, loaded, prepared, arguments)
