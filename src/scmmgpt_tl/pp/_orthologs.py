@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +38,7 @@ def read_orthologs() -> Orthologs:
     )
 
 
-@cache
+@lru_cache(maxsize=8)
 def human_places(genes: GeneTable) -> tuple[int, ...]:
     """Return where in a table of human genes each pair of :func:`read_orthologs` is, -1 for nowhere.
 
