@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from io import StringIO
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -263,3 +266,16 @@ def test_real_files_are_read_and_mouse_is_told_from_human(folder, shared_data):
         assert prepared.gene_report.species == ("mouse" if mouse else "human")
         assert prepared.count_report.kind in {"counts", "fractional"}
         assert sum(block.shape[0] for block in prepared.blocks()) == adata.n_obs
+
+
+def test_of_a_mouse_it_is_told_how_it_is_read(monkeypatch):
+    log = StringIO()
+    monkeypatch.setattr(sc.settings, "logfile", log)
+    from scmmgpt_tl.pp._orthologs import read_orthologs
+
+    names = list(read_orthologs().mouse.symbols[1000:1100])
+    adata = cells(np.ones((2, 100), dtype=np.float32), names)
+    genes = GeneTable(read_orthologs().human.symbols, ("",) * 17_808, ((),) * 17_808)
+    assert prepare(adata, genes=genes).gene_report.n_covered == 100
+    assert "read as their human orthologs, 100 of the model's 17808" in log.getvalue()
+    assert "calibrated on human cells" in log.getvalue()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scanpy import logging as logg
 from scipy import sparse
 
 from scmmgpt_tl._matrix import get_matrix, row_blocks
@@ -126,9 +127,15 @@ def prepare(
     ValueError
         If values or genes are not what the model can read.
     """
+    gene_report = match_genes(adata, genes=genes, gene_symbols=gene_symbols, species=species)
+    if gene_report.species == "mouse":
+        logg.warning(
+            f"mouse genes are read as their human orthologs, {gene_report.n_covered} of the model's "
+            f"{gene_report.n_model}; scores, where there are any, were calibrated on human cells"
+        )
     return Prepared(
         adata=adata,
-        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols, species=species),
+        gene_report=gene_report,
         count_report=check_counts(adata, layer=layer, counts=counts),
         block_size=block_size,
     )

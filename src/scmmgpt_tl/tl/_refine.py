@@ -147,7 +147,7 @@ def refine(
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=before.labels, ontology=cl), limit, calibration, cl)
     readable = np.flatnonzero(~np.isin(before.reasons, UNREADABLE) | (before.given >= 0))
-    tables, found = {}, str(species)
+    tables = {}
     if use_rep is None:
         prepared = prepare(
             own,
@@ -159,7 +159,6 @@ def refine(
         )
         place = principal_components(prepared, readable)
         tables["genes"] = prepared.gene_report.summary()
-        found = prepared.gene_report.species
     else:
         place = read_place(own, use_rep)[readable]
     start = logg.info(f"refining {len(readable)} cells with {len(before.labels)} labels")
@@ -179,7 +178,7 @@ def refine(
             "layer": layer,
             "counts": counts,
             "gene_symbols": gene_symbols,
-            "species": found,
+            "species": tables["genes"]["species"] if tables else species,
             "mod": mod,
             **model_params(loaded),
         }

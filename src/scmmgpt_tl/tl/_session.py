@@ -197,14 +197,9 @@ def open_session(
         gene_symbols=gene_symbols,
         species=species,
     )
-    arguments = {
-        "layer": layer,
-        "counts": counts,
-        "gene_symbols": gene_symbols,
-        # As found: called with it, a tool reads the same genes again.
-        "species": prepared.gene_report.species,
-        "mod": mod,
-    }
+    arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
+    # As found: called with it, a tool reads the same genes again.
+    arguments["species"] = prepared.gene_report.species
     return Session(data, own, loaded, prepared, arguments)
 
 
