@@ -268,14 +268,20 @@ def test_real_files_are_read_and_mouse_is_told_from_human(folder, shared_data):
         assert sum(block.shape[0] for block in prepared.blocks()) == adata.n_obs
 
 
-def test_of_a_mouse_it_is_told_how_it_is_read(monkeypatch):
-    log = StringIO()
-    monkeypatch.setattr(sc.settings, "logfile", log)
+@pytest.fixture
+def log():
+    """What is told of what goes in."""
+    stream, before = StringIO(), sc.settings.logfile
+    sc.settings.logfile = stream
+    yield stream
+    sc.settings.logfile = before
+
+
+def test_of_a_mouse_it_is_told_how_it_is_read(log):
     from scmmgpt_tl.pp._orthologs import read_orthologs
 
-    names = list(read_orthologs().mouse.symbols[1000:1100])
-    adata = cells(np.ones((2, 100), dtype=np.float32), names)
-    genes = GeneTable(read_orthologs().human.symbols, ("",) * 17_808, ((),) * 17_808)
-    assert prepare(adata, genes=genes).gene_report.n_covered == 100
-    assert "read as their human orthologs, 100 of the model's 17808" in log.getvalue()
+    pairs = read_orthologs()
+    adata = cells(np.ones((2, 100), dtype=np.float32), list(pairs.mouse.symbols[1000:1100]))
+    assert prepare(adata, genes=pairs.human).gene_report.n_covered == 100
+    assert f"read as their human orthologs, 100 of the model's {len(pairs.human)}" in log.getvalue()
     assert "calibrated on human cells" in log.getvalue()
