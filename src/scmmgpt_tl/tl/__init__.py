@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._annotate import annotate
+from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
 from ._generate import generate
@@ -10,4 +11,13 @@ from ._rank_terms import rank_terms
 from ._refine import refine
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "refine", "search"]
+__all__ = [
+    "annotate",
+    "deconvolve",
+    "describe",
+    "embed",
+    "generate",
+    "rank_terms",
+    "refine",
+    "search",
+]
