@@ -285,3 +285,13 @@ def test_of_a_mouse_it_is_told_how_it_is_read(log):
     assert prepare(adata, genes=pairs.human).gene_report.n_covered == 100
     assert f"read as their human orthologs, 100 of the model's {len(pairs.human)}" in log.getvalue()
     assert "calibrated on human cells" in log.getvalue()
+
+
+def test_some_cells_are_read_as_all_of_them_are(counts_adata, tiny_model):
+    prepared = prepare(counts_adata, genes=tiny_model.genes)
+    (whole,) = prepared.blocks()
+    rows = np.array([3, 17, 58])
+    assert (prepared.take(rows) != whole[rows]).nnz == 0
+    counts_adata.X[17, counts_adata.X[17].indices[0]] = -1
+    with pytest.raises(ValueError, match="in cell 'cell17'"):
+        prepared.take(rows)

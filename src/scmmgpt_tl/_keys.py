@@ -130,6 +130,13 @@ class RankKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class ExplanationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.explain` and :func:`scmmgpt_tl.tl.explain_search`."""
+
+    key: str = "scmm_explanation"
+
+
+@dataclass(frozen=True)
 class GenerationKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.generate`."""
 

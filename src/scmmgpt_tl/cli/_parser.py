@@ -10,6 +10,7 @@ from . import (
     _deconvolve,
     _describe,
     _embed,
+    _explain,
     _generate,
     _info,
     _merge,
@@ -22,6 +23,7 @@ from . import (
 ADD = (
     _annotate.add,
     _refine.add,
+    _explain.add,
     _embed.add,
     _describe.add,
     _search.add,

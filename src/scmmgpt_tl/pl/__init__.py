@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from ._descriptions import descriptions
 from ._embedding import embedding
+from ._explain import explain
 from ._generated import generated
 from ._mixture import mixture
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "generated", "mixture", "scores", "search", "support"]
+__all__ = [
+    "descriptions",
+    "embedding",
+    "explain",
+    "generated",
+    "mixture",
+    "scores",
+    "search",
+    "support",
+]

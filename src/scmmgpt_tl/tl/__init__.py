@@ -6,6 +6,8 @@ from ._annotate import annotate
 from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
+from ._explain import explain
+from ._explain_search import explain_search
 from ._generate import generate
 from ._rank_terms import rank_terms
 from ._refine import refine
@@ -16,6 +18,8 @@ __all__ = [
     "deconvolve",
     "describe",
     "embed",
+    "explain",
+    "explain_search",
     "generate",
     "rank_terms",
     "refine",
