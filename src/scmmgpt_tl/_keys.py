@@ -137,6 +137,18 @@ class ExplanationKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class GeneSetKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
+
+    key: str = "scmm_gene_sets"
+
+    @property
+    def obsm(self) -> str:
+        """Cells x sets, in `obsm`."""
+        return self.key
+
+
+@dataclass(frozen=True)
 class GenerationKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.generate`."""
 

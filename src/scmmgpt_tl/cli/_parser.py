@@ -15,6 +15,7 @@ from . import (
     _info,
     _merge,
     _refine,
+    _score_gene_sets,
     _search,
     _train,
 )
@@ -27,6 +28,7 @@ ADD = (
     _embed.add,
     _describe.add,
     _search.add,
+    _score_gene_sets.add,
     _deconvolve.add,
     _merge.add,
     _generate.add,

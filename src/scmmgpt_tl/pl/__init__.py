@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._explain import explain
+from ._gene_sets import gene_sets
 from ._generated import generated
 from ._mixture import mixture
 from ._scores import scores
@@ -15,6 +16,7 @@ __all__ = [
     "descriptions",
     "embedding",
     "explain",
+    "gene_sets",
     "generated",
     "mixture",
     "scores",

@@ -11,6 +11,7 @@ from ._explain_search import explain_search
 from ._generate import generate
 from ._rank_terms import rank_terms
 from ._refine import refine
+from ._score_gene_sets import score_gene_sets
 from ._search import search
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "generate",
     "rank_terms",
     "refine",
+    "score_gene_sets",
     "search",
 ]
