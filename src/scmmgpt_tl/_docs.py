@@ -29,6 +29,10 @@ counts
 gene_symbols
     Column of `.var` with gene symbols or Ensembl ids.
     By default the best of `.var_names` and the usual columns.""",
+    "species": """\
+species
+    Whose genes these are: `"human"`, `"mouse"` (read through one-to-one orthologs), or
+    `"auto"` for what their names tell.""",
     "batch_size": """\
 batch_size
     Cells per pass through the model; results do not depend on it.""",

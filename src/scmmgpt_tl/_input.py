@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scanpy import logging as logg
 from scipy import sparse
 
 from scmmgpt_tl._matrix import get_matrix, row_blocks, take_rows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def prepare(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     block_size: int = 2048,
 ) -> Prepared:
     """Check the values and the genes of an AnnData.
@@ -133,7 +136,7 @@ def prepare(
         The model's genes.
     layer, counts
         As in :func:`scmmgpt_tl.pp.check_counts`.
-    gene_symbols
+    gene_symbols, species
         As in :func:`scmmgpt_tl.pp.match_genes`.
     block_size
         Most cells to hold at a time.
@@ -143,9 +146,15 @@ def prepare(
     ValueError
         If values or genes are not what the model can read.
     """
+    gene_report = match_genes(adata, genes=genes, gene_symbols=gene_symbols, species=species)
+    if gene_report.species == "mouse":
+        logg.warning(
+            f"mouse genes are read as their human orthologs, {gene_report.n_covered} of the model's "
+            f"{gene_report.n_model}; scores, where there are any, were calibrated on human cells"
+        )
     return Prepared(
         adata=adata,
-        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols),
+        gene_report=gene_report,
         count_report=check_counts(adata, layer=layer, counts=counts),
         block_size=block_size,
         rows=range(adata.n_obs),
@@ -153,7 +162,13 @@ def prepare(
 
 
 def prepare_part(
-    part: Part, *, genes: GeneTable, layer: str | None, counts: Counts, gene_symbols: str | None
+    part: Part,
+    *,
+    genes: GeneTable,
+    layer: str | None,
+    counts: Counts,
+    gene_symbols: str | None,
+    species: Asked,
 ) -> Prepared:
     """Check a file as a whole, once, and give some of its cells.
 
@@ -161,13 +176,18 @@ def prepare_part(
     ----------
     part
         Some cells of a file.
-    genes, layer, counts, gene_symbols
+    genes, layer, counts, gene_symbols, species
         As for :func:`prepare`.
     """
-    cells, asked = part.cells, (layer, counts, gene_symbols)
+    cells, asked = part.cells, (layer, counts, gene_symbols, species)
     if asked not in cells.checked:
         cells.checked[asked] = prepare(
-            cells, genes=genes, layer=layer, counts=counts, gene_symbols=gene_symbols
+            cells,
+            genes=genes,
+            layer=layer,
+            counts=counts,
+            gene_symbols=gene_symbols,
+            species=species,
         )
     return replace(cells.checked[asked], rows=part.rows)
 

@@ -48,6 +48,7 @@ def bench_folder(counts_adata, tmp_path):
         "ablation",
         "leave_study_out",
         "encoders",
+        "mouse",
         "deconvolve",
         "proteins",
     )

@@ -134,6 +134,12 @@ def add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "d
         help="what the values are; lognorm undoes log1p (default: %(default)s)",
     )
     group.add_argument("--gene-symbols", metavar="COLUMN", help="column of .var with gene names")
+    group.add_argument(
+        "--species",
+        choices=("auto", "human", "mouse"),
+        default="auto",
+        help="whose genes these are; auto goes by their names (default: %(default)s)",
+    )
     group.add_argument("--mod", help='modality of an .h5mu file (default: "rna")')
     add_which_model(parser, default_model=default_model)
 

@@ -130,5 +130,5 @@ def load(name: str) -> Any:
 
 
 def _input_options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("layer", "counts", "gene_symbols", "mod", "batch_size", "key_added")
+    names = ("layer", "counts", "gene_symbols", "species", "mod", "batch_size", "key_added")
     return {name: getattr(args, name) for name in names if name in args}

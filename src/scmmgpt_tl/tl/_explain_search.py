@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 _MOST, _SHARE = 50, 10
 
@@ -46,6 +47,7 @@ def explain_search(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -71,6 +73,7 @@ def explain_search(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -111,6 +114,7 @@ def explain_search(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 # How probable it is from the start that a cell has a label that the annotation did not choose among.
@@ -66,6 +67,7 @@ def refine(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
@@ -103,6 +105,7 @@ def refine(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {copy}
 
@@ -145,7 +148,12 @@ def refine(
     tables = {}
     if use_rep is None:
         prepared = prepare(
-            own, genes=loaded.genes, layer=layer, counts=counts, gene_symbols=gene_symbols
+            own,
+            genes=loaded.genes,
+            layer=layer,
+            counts=counts,
+            gene_symbols=gene_symbols,
+            species=species,
         )
         place = principal_components(prepared, readable)
         tables["genes"] = prepared.gene_report.summary()
@@ -168,6 +176,7 @@ def refine(
             "layer": layer,
             "counts": counts,
             "gene_symbols": gene_symbols,
+            "species": tables["genes"]["species"] if tables else species,
             "mod": mod,
             **model_params(loaded),
         }

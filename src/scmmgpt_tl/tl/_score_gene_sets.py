@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._gene_sets import OneSet
 
@@ -40,6 +41,7 @@ def score_gene_sets(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
@@ -64,6 +66,7 @@ def score_gene_sets(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {copy}
 
@@ -108,6 +111,7 @@ def score_gene_sets(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

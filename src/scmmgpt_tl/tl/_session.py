@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._on_files import Paths
 
@@ -167,6 +168,7 @@ def open_session(
     layer: str | None,
     counts: Counts,
     gene_symbols: str | None,
+    species: Asked,
     mod: str | None,
     copy: bool,
     text: bool = True,
@@ -179,7 +181,7 @@ def open_session(
         What the user passed, or some cells of the file that the user named.
     model
         Name or path of a model, a model, or `None` for the default one.
-    layer, counts, gene_symbols, mod, copy
+    layer, counts, gene_symbols, species, mod, copy
         As the tools document them.
     text
         Whether the tool needs a model with a text side.
@@ -203,8 +205,10 @@ def open_session(
         )
     how: dict[str, Any] = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols}
     check = partial(prepare, own) if part is None else partial(prepare_part, part)
-    prepared = check(genes=loaded.genes, **how)
-    return Session(data, own, loaded, prepared, {**how, "mod": mod})
+    prepared = check(genes=loaded.genes, species=species, **how)
+    # As found: called with it, a tool reads the same genes again.
+    found = prepared.gene_report.species
+    return Session(data, own, loaded, prepared, {**how, "species": found, "mod": mod})
 
 
 def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
