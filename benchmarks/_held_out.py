@@ -54,7 +54,7 @@ TASKS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """An experiment, read once.
 

@@ -90,7 +90,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.set_defaults(data=parser.get_default("data").parent / "tasks", max_cells=400)
     add = parser.add_argument
     add("--methods", nargs="+", choices=NAMES, default=list(NAMES), metavar="METHOD")
-    add("--epochs", type=int, default=100, help="epochs of the autoencoder")
+    add("--steps", type=int, default=1000, help="training steps of the autoencoder")
     return parser.parse_args(arguments)
 
 
@@ -102,7 +102,7 @@ def compare(experiment: Experiment, given: argparse.Namespace) -> list[dict[str,
         "control": no_shift,
         "mean": mean_shift,
         "linear": linear,
-        "vae": partial(vae, epochs=given.epochs, seed=given.seed),
+        "vae": partial(vae, steps=given.steps, seed=given.seed),
     }
     rows = []
     for fold in folds(experiment):
@@ -180,6 +180,7 @@ def whole_table(results: pd.DataFrame) -> str:
     """One row for all that was held out, one column a method."""
     methods = [name for name in NAMES if name in set(results["method"]) and name != "control"]
     found = results.pivot_table("r_shift", ["data_set", "held_out", "cells"], "method", sort=False)
+    found = found.reindex(columns=methods)
     rows = [
         [held_out, str(cells), *(share(values[method]) for method in methods)]
         for (_, held_out, cells), values in found.iterrows()
@@ -201,7 +202,7 @@ def write_results(
         f"{given.seed}."
     )
     if "vae" in given.methods:
-        facts.append(f"VAE: {given.epochs} epochs of scVI for each that is held out.")
+        facts.append(f"VAE: {given.steps:,} training steps of scVI.")
     if len(changed):
         changed.to_csv(given.out / f"{NAME}_knock_outs.csv", index=False, float_format="%.6g")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
-from . import _annotate, _describe, _embed, _generate, _info, _refine, _search, _train
+from . import _annotate, _describe, _embed, _generate, _info, _perturb, _refine, _search, _train
 
 # In the order of `scmm --help`.
 ADD = (
@@ -15,6 +15,7 @@ ADD = (
     _describe.add,
     _search.add,
     _generate.add,
+    _perturb.add,
     _info.add,
     _train.add_pretrain,
     _train.add_publish,

@@ -44,7 +44,7 @@ def run_tool(
     adata = modality(data, args.mod)
     model = load(args.model)
     start = time.perf_counter()
-    tool(data, **options, **_input_options(args), model=model)
+    tool(data, **options, **input_options(args), model=model)
     seconds = time.perf_counter() - start
     _files.write(data, args.output, overwrite=args.overwrite)
     if args.csv is not None:
@@ -67,8 +67,13 @@ def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[],
 
 def choice(args: argparse.Namespace) -> dict[str, Any]:
     """Labels to choose from, and what an answer needs."""
-    labels = args.labels if args.labels_file is None else read_labels(args.labels_file)
-    return {"labels": labels, "tissue": args.tissue, "threshold": args.threshold}
+    return {"labels": labels(args), "tissue": args.tissue, "threshold": args.threshold}
+
+
+def labels(args: argparse.Namespace) -> list[str] | dict[str, str] | None:
+    """Labels to choose from; `None` for the model's own."""
+    found: list[str] | None = args.labels
+    return found if args.labels_file is None else read_labels(args.labels_file)
 
 
 def level(args: argparse.Namespace) -> str | list[str] | None:
@@ -84,6 +89,7 @@ def load(name: str) -> Any:
     return scmm.load_model(name)
 
 
-def _input_options(args: argparse.Namespace) -> dict[str, Any]:
+def input_options(args: argparse.Namespace) -> dict[str, Any]:
+    """How cells are read, and under which key results are kept."""
     names = ("layer", "counts", "gene_symbols", "mod", "batch_size", "key_added")
     return {name: getattr(args, name) for name in names if name in args}
