@@ -15,7 +15,7 @@ from scmmgpt_tl.tl._groups import all_cells, read_groups
 from scmmgpt_tl.tl._pseudobulk import read_pseudobulk
 from scmmgpt_tl.tl._session import open_session
 from scmmgpt_tl.train._perturbation import read_done
-from scmmgpt_tl.train.compare import Compared, compare
+from scmmgpt_tl.train.compare import Compared, compare, split_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,10 @@ class Experiment:
         Perturbation and group of each cell, by their places in `compared`, -1 for control cells
         and for others; (cells,).
     is_control
-        (cells,).
+        Control cells that may be learned from, (cells,).
+    is_test
+        Those that held-out cells are compared with: others, where perturbations are held out, for
+        shifts from the same control cells are alike by chance; (cells,).
     compared
         Shifts of all.
     """
@@ -84,6 +87,7 @@ class Experiment:
     done: NDArray[np.intp] = field(repr=False)
     group: NDArray[np.intp] = field(repr=False)
     is_control: NDArray[np.bool_] = field(repr=False)
+    is_test: NDArray[np.bool_] = field(repr=False)
     compared: Compared = field(repr=False)
 
     @property
@@ -105,7 +109,7 @@ class Fold(NamedTuple):
 def read_experiment(
     folder: Path, task: Task, model: Model, *, max_cells: int, seed: int
 ) -> Experiment:
-    """Read an experiment, at most `max_cells` of each perturbation in each group.
+    """Read an experiment, at most `max_cells` of each perturbation in each group, and all controls.
 
     Parameters
     ----------
@@ -121,20 +125,28 @@ def read_experiment(
     adata = ad.read_h5ad(folder / f"{task.file}.h5ad")
     columns = [task.key, *filter(None, [task.groupby])]
     rng = np.random.default_rng(seed)
-    parts = adata.obs.groupby(columns, observed=True).indices.values()
-    rows = np.concatenate([rng.permutation(part)[:max_cells] for part in parts])
-    adata = adata[np.sort(rows)].copy()
+    is_control = (adata.obs[task.key] == task.control).to_numpy()
+    parts = adata.obs[~is_control].groupby(columns, observed=True).groups.values()
+    names = [name for part in parts for name in rng.permutation(part)[:max_cells]]
+    adata = adata[is_control | adata.obs_names.isin(names)].copy()
     session = open_session(
         adata, model=model, layer=None, counts="auto", gene_symbols=None, mod=None, copy=False
     )
     done = read_done(adata.obs, task.key, task.control)
     groups = read_groups(adata.obs, task.groupby) if task.groupby else all_cells(adata.n_obs)
+    is_control = done.codes == done.names.index(task.control)
+    is_test = is_control
+    if task.question == "perturbation":
+        is_test = is_control & (rng.random(adata.n_obs) < 0.5)
+        is_control = is_control & ~is_test
     genes = np.flatnonzero(session.measured)
-    n_groups = len(groups.names)
+    n_groups, last = len(groups.names), len(done.names)
+    codes = np.where(is_test & ~is_control, -1, done.codes)
+    codes = split_control(codes, groups.codes, control=done.names.index(task.control), last=last)
     means = read_pseudobulk(
         session,
-        done.codes * n_groups + groups.codes,
-        len(done.names) * n_groups,
+        np.where(codes < 0, -1, codes * n_groups + groups.codes),
+        (last + 1) * n_groups,
         genes=genes,
         batch_size=None,
     )
@@ -149,7 +161,8 @@ def read_experiment(
         counts,
         np.array([place.get(done.names[code], -1) for code in done.codes]),
         np.array([of_group.get(groups.names[code], -1) for code in groups.codes]),
-        done.codes == done.names.index(task.control),
+        is_control,
+        is_test,
         found,
     )
 
@@ -165,33 +178,41 @@ def folds(experiment: Experiment) -> Iterator[Fold]:
             yield Fold(found.names[row], row, column, rows[rows != row], columns)
 
 
-def truth(experiment: Experiment, fold: Fold) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the measured shift of a fold, and its genes that differ most clearly, by Welch's t."""
+class Truth(NamedTuple):
+    """What was measured where something is held out."""
+
+    expression: NDArray[np.float64]  # of the perturbed cells, (genes,)
+    shift: NDArray[np.float64]  # from the control cells that are for testing, (genes,)
+    top: NDArray[np.intp]  # genes that differ most clearly
+
+
+def truth(experiment: Experiment, fold: Fold) -> Truth:
+    """Measure a shift, and find the genes that differ most clearly by Welch's t."""
     cells = experiment.group == fold.group
-    stimulated = cells & (experiment.done == fold.perturbation)
-    rows = np.flatnonzero(stimulated | (cells & experiment.is_control))
+    perturbed = cells & (experiment.done == fold.perturbation)
+    rows = np.flatnonzero(perturbed | (cells & experiment.is_test))
     adata = ad.AnnData(log_expression(experiment.counts[rows]))
-    adata.obs["done"] = np.where(stimulated[rows], "yes", "no")
+    adata.obs["done"] = np.where(perturbed[rows], "yes", "no")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sc.tl.rank_genes_groups(
             adata, "done", groups=["yes"], reference="no", method="t-test", rankby_abs=True
         )
     names = adata.uns["rank_genes_groups"]["names"]["yes"][:TOP]
-    shift = experiment.compared.shifts[fold.perturbation, fold.group]
-    return shift, adata.var_names.get_indexer(names)
+    after, before = (
+        np.asarray(adata.X[(adata.obs["done"] == name).to_numpy()].mean(0)).ravel()
+        for name in ("yes", "no")
+    )
+    return Truth(after, after - before, adata.var_names.get_indexer(names))
 
 
 def score(
-    shift: NDArray[np.float64],
-    true: NDArray[np.float64],
-    top: NDArray[np.intp],
-    *,
-    control: NDArray[np.float64],
+    shift: NDArray[np.float64], found: Truth, *, control: NDArray[np.float64]
 ) -> dict[str, float]:
     """Compare a predicted with a measured shift; without any shift there is no correlation of it."""
+    true, top = found.shift, found.top
     return {
-        "r_expression": _correlation(control + shift, control + true),
+        "r_expression": _correlation(control + shift, found.expression),
         "r_shift": _correlation(shift, true),
         "r_shift_top": _correlation(shift[top], true[top]),
         "mse_top": float(np.square(shift - true)[top].mean()),

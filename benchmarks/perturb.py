@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from _held_out import Experiment
 
-NAME = "perturb"
+NAME, KNOCK_OUTS = "perturb", "perturb_knock_outs"
 PICTURE = "benchmark_perturb.png"
 CAPTION = "Correlation of predicted and measured shifts, by what was held out and method"
 NAMES = {
@@ -67,8 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_packages(packages)
     given.out.mkdir(parents=True, exist_ok=True)
     model = scmm.load_model(given.model or "default")
-    rows: list[dict[str, object]] = []
-    changed: list[dict[str, object]] = []
+    rows, changed = (read_rows(given, name) for name in (NAME, KNOCK_OUTS))
     for task in TASKS:
         if given.only and not task.file.startswith(tuple(given.only)):
             continue
@@ -77,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             experiment = read_experiment(
                 given.data, task, model, max_cells=given.max_cells, seed=given.seed
             )
-            rows += compare(experiment, given)
-            save_rows(pd.DataFrame(rows), given, name=NAME)
-            if task.question == "perturbation":
-                changed += compare_knock_outs(experiment)
+            compare(experiment, given, rows)
+            if task.question == "perturbation" and not changed:
+                changed = compare_knock_outs(experiment)
+                save_rows(pd.DataFrame(changed), given, name=KNOCK_OUTS)
     write_results(pd.DataFrame(rows), pd.DataFrame(changed), given=given, packages=packages)
 
 
@@ -91,11 +90,22 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--methods", nargs="+", choices=NAMES, default=list(NAMES), metavar="METHOD")
     add("--steps", type=int, default=1000, help="training steps of the autoencoder")
+    add("--resume", action="store_true", help="keep the rows in --out, and run what they lack")
     return parser.parse_args(arguments)
 
 
-def compare(experiment: Experiment, given: argparse.Namespace) -> list[dict[str, object]]:
-    """Score all methods on everything that is held out."""
+def read_rows(given: argparse.Namespace, name: str) -> list[dict[str, object]]:
+    """Read what an earlier run, with the same options, has left."""
+    path = given.out / f"{name}.csv"
+    return pd.read_csv(path).to_dict("records") if given.resume and path.is_file() else []
+
+
+def compare(
+    experiment: Experiment, given: argparse.Namespace, rows: list[dict[str, object]]
+) -> None:
+    """Score all methods on everything that is held out, and add their rows."""
+    keys = ("data_set", "perturbation", "group", "method")
+    there = {tuple(row[key] for key in keys) for row in rows}
     methods: dict[str, Callable] = {
         "learned": learned,
         "text": from_text,
@@ -104,24 +114,28 @@ def compare(experiment: Experiment, given: argparse.Namespace) -> list[dict[str,
         "linear": linear,
         "vae": partial(vae, steps=given.steps, seed=given.seed),
     }
-    rows = []
+    compared = experiment.compared
     for fold in folds(experiment):
-        true, top = truth(experiment, fold)
-        control = experiment.compared.control[fold.group]
+        measured = truth(experiment, fold)
         for method in given.methods:
-            start = time.perf_counter()
-            found = score(methods[method](experiment, fold), true, top, control=control)
             row = {
                 "data_set": experiment.task.file,
                 "held_out": fold.name,
-                "cells": int(experiment.compared.n_cells[fold.perturbation, fold.group]),
+                "perturbation": compared.names[fold.perturbation],
+                "group": compared.groups[fold.group],
+                "cells": int(compared.n_cells[fold.perturbation, fold.group]),
                 "genes": len(experiment.genes),
                 "method": method,
             }
+            if tuple(row[key] for key in keys) in there:
+                continue
+            start = time.perf_counter()
+            shift = methods[method](experiment, fold)
+            found = score(shift, measured, control=compared.control[fold.group])
             rows.append(row | found | {"seconds": time.perf_counter() - start})
+            save_rows(pd.DataFrame(rows), given, name=NAME)
             numbers = "   ".join(f"{COLUMNS[name]} {found[name]:.3f}" for name in COLUMNS)
             print(f"{fold.name:26} {method:8} {numbers}", flush=True)
-    return rows
 
 
 def tables(results: pd.DataFrame, changed: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
@@ -140,9 +154,10 @@ def tables(results: pd.DataFrame, changed: pd.DataFrame, *, facts: Sequence[str]
 
 def mean_table(own: pd.DataFrame) -> str:
     """One row a method; intervals are over what was held out."""
-    r = own.pivot_table("r_shift", "held_out", "method")
+    methods = [name for name in NAMES if name in set(own["method"])]
+    r = own.pivot_table("r_shift", "held_out", "method").reindex(columns=methods)
     rows = []
-    for method in (name for name in NAMES if name in set(own["method"])):
+    for method in methods:
         found = own[own["method"] == method]
         ahead = ""
         if "mean" in r and method not in {"mean", "control"}:
@@ -199,12 +214,10 @@ def write_results(
     facts = describe_run(given, packages)
     facts[1] = (
         f"Cells: at most {given.max_cells:,} of each perturbation in each group, chosen with seed "
-        f"{given.seed}."
+        f"{given.seed}, and all control cells."
     )
     if "vae" in given.methods:
         facts.append(f"VAE: {given.steps:,} training steps of scVI.")
-    if len(changed):
-        changed.to_csv(given.out / f"{NAME}_knock_outs.csv", index=False, float_format="%.6g")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(results, changed, facts=facts), picture(CAPTION, STATIC / PICTURE)]
     save_parts(parts, given, name=NAME)

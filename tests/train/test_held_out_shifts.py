@@ -72,3 +72,15 @@ def test_many_items_are_held_out_in_parts():
     rule, chosen, _ = choose_rule(shifts, np.ones((60, 1), bool), {"x": features})
     assert rule.features == "x"
     assert np.isfinite(chosen.r).all()
+
+
+def test_predictions_are_compared_with_a_truth_of_its_own(made):
+    shifts, telling, _ = made
+    there = np.ones(shifts.shape[:2], dtype=bool)
+    chance = np.random.default_rng(5).normal(size=shifts.shape[2])
+    # What all have in common by chance is predicted, unless the truth is without it.
+    alike = shifts + 5 * chance
+    _, _, shared = choose_rule(alike, there, {"x": telling})
+    _, _, apart = choose_rule(alike, there, {"x": telling}, truth=shifts)
+    assert shared.r.mean() > 0.9
+    assert apart.r.mean() < 0.5

@@ -62,8 +62,8 @@ def perturb(
     Examples
     --------
     >>> import scmmgpt_tl as scmm
-    >>> adata = scmm.datasets.immune_mini()
-    >>> adata.obs["done"] = ["control", "nothing in particular"] * 279 + ["control"]
+    >>> adata = scmm.datasets.immune_mini()[:60].copy()
+    >>> adata.obs["done"] = ["control", "nothing in particular"] * 30
     >>> learned = scmm.train.perturbation(adata, "done", "control")
     >>> predicted = scmm.tl.perturb(adata, "nothing in particular", model=learned)
     >>> left, right = scmm.pl.perturb(predicted, show=False)

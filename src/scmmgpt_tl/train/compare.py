@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.tl._pseudobulk import Pseudobulk
 
-__all__ = ["Compared", "compare"]
+__all__ = ["Compared", "compare", "split_control"]
 
 
 class Compared(NamedTuple):
@@ -27,6 +27,14 @@ class Compared(NamedTuple):
     n_cells: NDArray[np.int64]  # (perturbations, groups), 0 where there are too few
     control: NDArray[np.float64]  # (groups, genes)
     cells: NDArray[np.float64]  # (groups, width), embedding of the control cells
+    # Two parts of the control cells, (2, groups, genes). Shifts from the same control cells are
+    # alike by what is chance in these; from different parts they are not.
+    halves: NDArray[np.float64]
+
+    def from_half(self, half: int) -> NDArray[np.float64]:
+        """Return the shifts as one part of the control cells has them."""
+        there = self.n_cells[..., None] > 0
+        return (self.shifts + self.control - self.halves[half]) * there
 
     def only(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Compared:
         """Return some perturbations in some groups, as if the others had never been measured."""
@@ -37,6 +45,7 @@ class Compared(NamedTuple):
             self.n_cells[np.ix_(rows, columns)],
             self.control[columns],
             self.cells[columns],
+            self.halves[:, columns],
         )
 
 
@@ -53,7 +62,8 @@ def compare(
     Parameters
     ----------
     means
-        Of the cells of each perturbation in each group, perturbation by perturbation.
+        Of the cells of each perturbation in each group, perturbation by perturbation, and at the
+        end again of a part of the control cells.
     names, groups
         What they are called.
     control
@@ -66,10 +76,12 @@ def compare(
     ValueError
         No shift has enough cells behind it.
     """
-    shape = len(names), len(groups)
-    n_cells = means.n_cells.reshape(shape)
-    enough = n_cells >= max(min_cells, 1)
+    shape = len(names) + 1, len(groups)
+    every = means.n_cells.reshape(shape)
     place = names.index(control)
+    n_cells = every[:-1].copy()
+    n_cells[place] += every[-1]
+    enough = n_cells >= max(min_cells, 1)
     # A shift needs both its cells and control cells.
     there = enough & enough[place]
     there[place] = False
@@ -82,17 +94,48 @@ def compare(
         raise ValueError(msg)
     _tell_of_others("perturbations", names, kept=[place, *rows])
     _tell_of_others("groups", groups, kept=columns)
-    expression = means.expression.reshape(*shape, -1)
-    base = expression[place, columns]
+    expression, cells = (
+        part.reshape(*shape, -1)[:, columns] for part in (means.expression, means.cells)
+    )
+    parts = every[[place, -1]][:, columns, None]
+    base = _mean(expression[[place, -1]], parts)
     own = there[np.ix_(rows, columns)]
     return Compared(
         names=tuple(names[i] for i in rows),
         groups=tuple(groups[i] for i in columns),
-        shifts=(expression[np.ix_(rows, columns)] - base) * own[..., None],
+        shifts=(expression[rows] - base) * own[..., None],
         n_cells=n_cells[np.ix_(rows, columns)] * own,
         control=base,
-        cells=means.cells.reshape(*shape, -1)[place, columns],
+        cells=_mean(cells[[place, -1]], parts),
+        # Where a part has no cell there is nothing but the whole.
+        halves=np.where(parts > 0, expression[[place, -1]], base),
     )
+
+
+def split_control(
+    codes: NDArray[np.intp], groups: NDArray[np.intp], *, control: int, last: int
+) -> NDArray[np.intp]:
+    """Return the codes with every second control cell of each group set apart.
+
+    Parameters
+    ----------
+    codes, groups
+        Perturbation and group of each cell, -1 for none; (cells,).
+    control
+        Code of control cells.
+    last
+        Code for those that are set apart.
+    """
+    split = codes.copy()
+    for group in np.unique(groups):
+        split[np.flatnonzero((codes == control) & (groups == group))[1::2]] = last
+    return split
+
+
+def _mean(parts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean over cells from means of parts, (parts, groups, width)."""
+    mean: NDArray[np.float64] = (parts * sizes).sum(0) / np.maximum(sizes.sum(0), 1)
+    return mean
 
 
 def _tell_of_others(what: str, names: Sequence[str], *, kept: Sequence[int]) -> None:

@@ -42,6 +42,7 @@ def choose_rule(
     measured: NDArray[np.bool_],
     features: Mapping[str, NDArray[np.floating]],
     *,
+    truth: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> tuple[Rule, Scores, Scores]:
     """Hold items out in turn, and choose the rule with the least error.
@@ -54,6 +55,8 @@ def choose_rule(
         Which of them are there, (items, others).
     features
         Of the items by their kind, (items, width).
+    truth
+        What predictions are compared with, as `shifts`; by default these themselves.
     seed
         Of the parts, where there are too many items to leave each out by itself.
 
@@ -63,7 +66,8 @@ def choose_rule(
     """
     rules = [Rule(), *(Rule(kind, strength) for kind in features for strength in STRENGTHS)]
     folds = _folds(len(shifts), seed)
-    found = [_score(rule, shifts, measured, features, folds=folds) for rule in rules]
+    both = _Both(shifts, shifts if truth is None else truth, measured)
+    found = [_score(rule, both, features, folds=folds) for rule in rules]
     errors = [np.nanmean(s.error) if np.isfinite(s.error).any() else np.inf for s in found]
     best = int(np.argmin(errors))
     return rules[best], found[best], found[0]
@@ -75,14 +79,22 @@ def _folds(n: int, seed: int) -> list[NDArray[np.intp]]:
     return np.array_split(np.random.default_rng(seed).permutation(n), min(n, MOST_FOLDS))
 
 
+class _Both(NamedTuple):
+    """What is learned from, and what it is compared with; (items, others, genes)."""
+
+    known: NDArray[np.floating]
+    truth: NDArray[np.floating]
+    measured: NDArray[np.bool_]
+
+
 def _score(
     rule: Rule,
-    shifts: NDArray[np.floating],
-    measured: NDArray[np.bool_],
+    both: _Both,
     features: Mapping[str, NDArray[np.floating]],
     *,
     folds: Sequence[NDArray[np.intp]],
 ) -> Scores:
+    shifts, measured = both.known, both.measured
     r, error, times = (np.zeros(len(shifts)) for _ in range(3))
     for held in folds:
         kept = np.setdiff1d(np.arange(len(shifts)), held)
@@ -92,7 +104,7 @@ def _score(
             for other in others:
                 own = np.flatnonzero(measured[held, other])
                 predicted = weights[own] @ shifts[rows, other]
-                truth = shifts[held[own], other]
+                truth = both.truth[held[own], other]
                 np.add.at(r, held[own], _correlation(predicted, truth))
                 np.add.at(error, held[own], np.square(predicted - truth).mean(1))
                 np.add.at(times, held[own], 1)
