@@ -66,7 +66,9 @@ def perturbation_df(
             f"{perturbation!r} was not predicted in {group!r}. Choose another pair of `adata.obs`."
         )
         raise ValueError(msg)
-    return pd.concat([_frame(adata, row) for row in np.flatnonzero(rows)], ignore_index=True)
+    return pd.concat(
+        [_frame(adata, row) for row in np.flatnonzero(rows).tolist()], ignore_index=True
+    )
 
 
 def _rows_of(adata: AnnData, column: str, wanted: str | None) -> NDArray[np.bool_]:

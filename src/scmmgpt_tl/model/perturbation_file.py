@@ -25,13 +25,12 @@ __all__ = ["is_perturbation", "read_perturbation", "write_perturbation"]
 
 FORMAT, VERSION = "scmmgpt-tl perturbation", 1
 CONFIG, ARRAYS = "config.json", "shifts.safetensors"
-NAMES = ("perturbations", "groups", "genes")
-COLUMNS = ("perturbation_key", "control_label", "groupby")
+NAMES = ("perturbation_key", "control_label", "groupby", "perturbations", "groups", "genes")
 
 
-def is_perturbation(path: object) -> bool:
+def is_perturbation(path: str | Path) -> bool:
     """Tell whether a path is a folder that :func:`write_perturbation` wrote."""
-    return isinstance(path, str | Path) and (Path(path) / ARRAYS).is_file()
+    return (Path(path) / ARRAYS).is_file()
 
 
 def write_perturbation(model: PerturbationModel, folder: Path) -> None:
@@ -50,7 +49,7 @@ def write_perturbation(model: PerturbationModel, folder: Path) -> None:
         "format": FORMAT,
         "version": VERSION,
         "base": {"name": model.base.name, "sha256": model.base.sha256},
-        **{name: getattr(model, name) for name in (*COLUMNS, *NAMES)},
+        **{name: getattr(model, name) for name in NAMES},
         "rules": {name: asdict(rule) for name, rule in model.rules.items()},
         "checks": model.checks,
     }
@@ -98,8 +97,12 @@ def read_perturbation(folder: Path, base: Model) -> PerturbationModel:
             features[side][kind] = arrays[key]
         return PerturbationModel(
             base=base,
-            **{name: config[name] for name in COLUMNS},
-            **{name: tuple(config[name]) for name in NAMES},
+            perturbation_key=config["perturbation_key"],
+            control_label=config["control_label"],
+            groupby=config["groupby"],
+            perturbations=tuple(config["perturbations"]),
+            groups=tuple(config["groups"]),
+            genes=tuple(config["genes"]),
             control=arrays["control"],
             shifts=arrays["shifts"],
             n_cells=arrays["n_cells"].astype(np.int64),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OBSERVED = "observed"
+# More names hide each other; the bars have them all.
+N_NAMED = 6
 
 
 def perturb(
@@ -127,7 +129,8 @@ def _draw_points(ax: Axes, data: pd.DataFrame, top: pd.DataFrame, *, x: str, y: 
     ax.scatter(others[x], others[y], s=6, c=FAINT, linewidths=0, alpha=0.5, rasterized=True)
     ax.scatter(top[x], top[y], s=14, c=PALETTE[0], linewidths=0)
     near = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 7, "color": INK}
-    for name, *at in zip(top["name"], top[x], top[y], strict=True):
+    first = top.head(N_NAMED)
+    for name, *at in zip(first["name"], first[x], first[y], strict=True):
         ax.annotate(name, at, **near)
     ax.spines[["top", "right"]].set_visible(False)
 

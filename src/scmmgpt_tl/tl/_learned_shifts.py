@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scmmgpt_tl.model import Model
+
     from ._groups import Groups
     from ._session import Session
 
@@ -30,21 +33,27 @@ __all__ = ["learned_shifts", "open_learned"]
 SUM = "sum of parts"
 
 
-def open_learned(model: object) -> PerturbationModel | None:
-    """Return the perturbation model that the user passed, or named; `None` if it is something else.
+def open_learned(
+    model: PerturbationModel | Model | str | Path | None,
+) -> tuple[PerturbationModel | None, Model | str | Path | None]:
+    """Tell what was learned from what reads cells.
 
     Parameters
     ----------
     model
-        What the user passed.
+        What the user passed: either of them, or where either was saved.
+
+    Returns
+    -------
+    What was learned, `None` if nothing, and the model.
     """
     from scmmgpt_tl.model.perturbation_file import is_perturbation
 
+    if isinstance(model, str | Path) and is_perturbation(model):
+        model = PerturbationModel.load(model, load(None))
     if isinstance(model, PerturbationModel):
-        return model
-    if is_perturbation(model):
-        return PerturbationModel.load(str(model), load(None))
-    return None
+        return model, model.base
+    return None, model
 
 
 def learned_shifts(

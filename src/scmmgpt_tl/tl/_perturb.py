@@ -140,11 +140,11 @@ def perturb(
     """
     keys = PerturbationKeys(key_added)
     asked = read_perturbations(what)
-    learned = open_learned(model)
+    learned, base = open_learned(model)
     _check_direction(direction)
     session = open_session(
         adata,
-        model=model if learned is None else learned.base,
+        model=base,
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,

@@ -18,7 +18,7 @@ from .compare import compare, split_control
 from .held_out_shifts import choose_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -237,5 +237,5 @@ def _checks(
             yield Check(question, name, *map(float, values))
 
 
-def _as_stored(features: dict[str, NDArray[np.floating]]) -> dict[str, NDArray[np.float32]]:
+def _as_stored(features: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[np.float32]]:
     return {kind: values.astype(np.float32) for kind, values in features.items()}

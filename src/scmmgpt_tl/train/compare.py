@@ -85,8 +85,8 @@ def compare(
     # A shift needs both its cells and control cells.
     there = enough & enough[place]
     there[place] = False
-    rows, columns = np.flatnonzero(there.any(1)), np.flatnonzero(there.any(0))
-    if not rows.size:
+    rows, columns = (np.flatnonzero(there.any(axis)).tolist() for axis in (1, 0))
+    if not rows:
         msg = (
             f"No group has {min_cells} perturbed and {min_cells} control cells. Lower `min_cells`, "
             "or choose larger groups by `groupby`."
