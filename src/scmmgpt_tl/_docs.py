@@ -48,6 +48,14 @@ copy
 }
 """Parameter entries by placeholder."""
 
+ADATA_OR_PATH = """\
+adata
+    Cells x genes, with raw counts (see `counts`).
+    X may be dense, sparse, backed or dask.
+    Or the path of a `.h5ad`, `.h5mu` or `.zarr` file, or a list of paths: each is read in parts and
+    left as it is, and its results go to a file beside it, such as `cells.scmm.h5ad`."""
+"""`adata` of a tool that takes paths as well."""
+
 _PLACEHOLDER = re.compile(r"^([ ]*)\{(\w+)\}[ ]*$", re.MULTILINE)
 
 

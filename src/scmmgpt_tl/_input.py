@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scmmgpt_tl._stream.cells import Part, StoredCells
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts
@@ -35,17 +36,20 @@ class Prepared:
         What the checks found.
     block_size
         Most cells in a block.
+    rows
+        Which cells are read, without gaps.
     """
 
-    adata: AnnData = field(repr=False)
+    adata: AnnData | StoredCells = field(repr=False)
     count_report: CountReport
     gene_report: GeneReport
     block_size: int
+    rows: range
 
     @property
     def n_obs(self) -> int:
         """Number of cells."""
-        return int(self.adata.n_obs)
+        return len(self.rows)
 
     @property
     def n_vars(self) -> int:
@@ -67,7 +71,7 @@ class Prepared:
         columns = self._columns()
         base = self.count_report.log_base
         matrix = get_matrix(self.adata, self.count_report.layer)
-        for start, _, block in row_blocks(matrix, self.block_size):
+        for start, _, block in row_blocks(matrix, self.block_size, self.rows):
             self._check(block, start)
             if base is not None:
                 block.data = np.expm1(block.data * np.float32(math.log(base)))
@@ -96,7 +100,7 @@ class Prepared:
 
 
 def prepare(
-    adata: AnnData,
+    adata: AnnData | StoredCells,
     *,
     genes: GeneTable,
     layer: str | None = None,
@@ -129,7 +133,28 @@ def prepare(
         gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols),
         count_report=check_counts(adata, layer=layer, counts=counts),
         block_size=block_size,
+        rows=range(adata.n_obs),
     )
+
+
+def prepare_part(
+    part: Part, *, genes: GeneTable, layer: str | None, counts: Counts, gene_symbols: str | None
+) -> Prepared:
+    """Check a file as a whole, once, and give some of its cells.
+
+    Parameters
+    ----------
+    part
+        Some cells of a file.
+    genes, layer, counts, gene_symbols
+        As for :func:`prepare`.
+    """
+    cells, asked = part.cells, (layer, counts, gene_symbols)
+    if asked not in cells.checked:
+        cells.checked[asked] = prepare(
+            cells, genes=genes, layer=layer, counts=counts, gene_symbols=gene_symbols
+        )
+    return replace(cells.checked[asked], rows=part.rows)
 
 
 def n_genes(block: sparse.csr_matrix) -> NDArray[np.int64]:

@@ -79,3 +79,11 @@ def test_genes_in_the_counts(run, tmp_path, capsys):
 def test_what_cannot_be_meant(run, words, message, capsys):
     assert run(*words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_cells_are_not_replaced_by_predictions(model_options, experiment, capsys):
+    before = experiment.read_bytes()
+    words = ["perturb", str(experiment), "CD3D", "-o", str(experiment), "--overwrite"]
+    assert main([*words, *model_options]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert experiment.read_bytes() == before

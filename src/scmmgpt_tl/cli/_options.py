@@ -7,6 +7,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scmmgpt_tl._stream.run_folder import Share
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,6 +61,20 @@ def names(text: str) -> list[str]:
         msg = "needs at least one name"
         raise argparse.ArgumentTypeError(msg)
     return found
+
+
+def share(text: str) -> Share:
+    """Read which share of the work to do.
+
+    Examples
+    --------
+    >>> share("2/4")
+    Share(number=2, of=4)
+    """
+    try:
+        return Share.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -135,19 +151,46 @@ def add_which_model(parser: argparse.ArgumentParser, *, default_model: str | Non
 
 
 def add_output(
-    parser: argparse.ArgumentParser, *, key: str | None, table: str, in_batches: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    key: str | None,
+    table: str,
+    in_batches: bool = True,
+    beside: bool = False,
 ) -> None:
-    """Add where results go; `key` of None is for a key that follows from the model."""
+    """Add where results go.
+
+    Parameters
+    ----------
+    parser
+        Of the command.
+    key
+        Default of the key; `None` is for one that follows from the model.
+    table
+        What goes to a table.
+    in_batches
+        Whether cells are sent through the model.
+    beside
+        Whether results may go to a file beside the input, part by part.
+    """
     group = parser.add_argument_group("run")
     group.add_argument(
         "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
     )
     if in_batches:
         group.add_argument("--batch-size", type=int, help="cells per pass")
+    if beside:
+        group.add_argument(
+            "--shard",
+            type=share,
+            metavar="I/N",
+            help="do the I-th of N shares of the work only; `scmm merge IN` puts all together",
+        )
     group = parser.add_argument_group("output")
-    group.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
-    )
+    where = "a copy of IN with the results; the format is the suffix's"
+    if beside:
+        where += " (default: the results alone, beside IN, as IN.scmm.h5ad)"
+    group.add_argument("-o", "--output", type=Path, metavar="OUT", required=not beside, help=where)
     group.add_argument("--csv", type=Path, metavar="FILE", help=f"write {table} as a table too")
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"

@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
-from . import _annotate, _describe, _embed, _generate, _info, _perturb, _refine, _search, _train
+from . import (
+    _annotate,
+    _deconvolve,
+    _describe,
+    _embed,
+    _generate,
+    _info,
+    _merge,
+    _perturb,
+    _refine,
+    _search,
+    _train,
+)
 
 # In the order of `scmm --help`.
 ADD = (
@@ -14,6 +26,8 @@ ADD = (
     _embed.add,
     _describe.add,
     _search.add,
+    _deconvolve.add,
+    _merge.add,
     _generate.add,
     _perturb.add,
     _info.add,

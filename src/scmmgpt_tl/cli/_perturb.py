@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scmmgpt_tl import _files, get, tl
 
-from ._options import add_labels, add_model, add_output, new_for_cells
+from ._options import add_labels, add_model, new_for_cells
 from ._say import say, table
 from ._tool_run import input_options, labels, load
 
@@ -60,16 +60,36 @@ def add(commands: Commands) -> None:
     )
     add_labels(group)
     add_model(parser)
-    add_output(parser, key="scmm_perturb", table="control, predicted and shift of every gene")
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
+    )
+    group.add_argument("--batch-size", type=int, help="cells per pass")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        required=True,
+        help="predictions alone, one row a perturbation and group; the format is the suffix's",
+    )
+    group.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write control, predicted and shift as a table too"
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
+    group.add_argument(
+        "--key-added", default="scmm_perturb", help="name of the results (default: %(default)s)"
+    )
 
 
 def perturb(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.perturb` on a file, after learning from it if told to."""
     _check(args)
-    _files.check_target(args.output, source=args.input, overwrite=args.overwrite)
+    # Never the cells themselves, whatever may be replaced: the output holds none.
+    for path in filter(None, (args.output, args.csv)):
+        _files.check_target(path, overwrite=args.overwrite and path != args.input)
     _files.file_format(args.output)
-    if args.csv is not None:
-        _files.check_target(args.csv, source=args.input, overwrite=args.overwrite)
     data = _files.read(args.input, backed=args.backed)
     start = time.perf_counter()
     model = _open(args, data)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._generated import generated
+from ._mixture import mixture
 from ._perturb import perturb
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "generated", "perturb", "scores", "search", "support"]
+__all__ = [
+    "descriptions",
+    "embedding",
+    "generated",
+    "mixture",
+    "perturb",
+    "scores",
+    "search",
+    "support",
+]

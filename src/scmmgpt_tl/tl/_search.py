@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import SearchKeys
 from scmmgpt_tl._results import Results
 
 from ._kernels import cosines
 from ._labels import embed_wordings
+from ._on_files import takes_paths
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
 
+    from ._on_files import Paths
 
-@doc_params()
+
+@takes_paths
+@doc_params(adata=ADATA_OR_PATH)
 def search(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     query: str,
     *,
     model: Model | str | Path | None = None,
@@ -62,7 +66,8 @@ def search(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_search' | key_added]` : :class:`pandas.Series` (dtype `float32`)
         Score between -1 and 1, the higher the better; 0 for a cell without counts.

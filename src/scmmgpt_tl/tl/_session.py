@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from scanpy import logging as logg
 
-from scmmgpt_tl._input import prepare
+from scmmgpt_tl._input import prepare, prepare_part
 from scmmgpt_tl._results import flat, target
 from scmmgpt_tl._settings import settings
+from scmmgpt_tl._stream.cells import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
+
+    from ._on_files import Paths
 
 __all__ = [
     "Session",
@@ -122,12 +126,15 @@ class Session:
         logg.info(
             f"    read {speed} on {report.device} ({report.dtype}, {report.batch_size} a batch)"
         )
-        empty = int((outputs["n_genes"] == 0).sum())
-        if empty:
-            logg.warning(
-                f"{empty} of {self.n_obs} cells have no counts of any gene that the model knows"
-            )
+        self.tell_empty(int((outputs["n_genes"] == 0).sum()))
         return outputs
+
+    def tell_empty(self, n_empty: int) -> None:
+        """Warn if there are cells of which nothing can be said."""
+        if n_empty:
+            logg.warning(
+                f"{n_empty} of {self.n_obs} cells have no counts of any gene that the model knows"
+            )
 
     def params(self, **more: Any) -> dict[str, Any]:
         """Record the call, so that it can be made again.
@@ -153,7 +160,7 @@ class Session:
 
 
 def open_session(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Part | Paths,
     *,
     model: Model | EncoderModel | str | Path | None,
     layer: str | None,
@@ -168,7 +175,7 @@ def open_session(
     Parameters
     ----------
     adata
-        What the user passed.
+        What the user passed, or some cells of the file that the user named.
     model
         Name or path of a model, a model, or `None` for the default one.
     layer, counts, gene_symbols, mod, copy
@@ -185,13 +192,13 @@ def open_session(
     ValueError
         Values, genes or the object itself cannot be used; the message says why.
     """
-    data, own = target(adata, copy=copy, mod=mod)
+    part = adata if isinstance(adata, Part) else None
+    data, own = target(adata, copy=copy, mod=mod) if part is None else (part.found, part.found)
     loaded = load(model) if text else load_any(model)
-    prepared = prepare(
-        own, layer=layer, counts=counts, gene_symbols=gene_symbols, genes=loaded.genes
-    )
-    arguments = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols, "mod": mod}
-    return Session(data, own, loaded, prepared, arguments)
+    how: dict[str, Any] = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols}
+    check = partial(prepare, own) if part is None else partial(prepare_part, part)
+    prepared = check(genes=loaded.genes, **how)
+    return Session(data, own, loaded, prepared, {**how, "mod": mod})
 
 
 def model_params(model: Model | EncoderModel) -> dict[str, str | None]:

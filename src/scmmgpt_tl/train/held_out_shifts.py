@@ -68,7 +68,8 @@ def choose_rule(
     folds = _folds(len(shifts), seed)
     both = _Both(shifts, shifts if truth is None else truth, measured)
     found = [_score(rule, both, features, folds=folds) for rule in rules]
-    errors = [float(np.nanmean(s.error)) for s in found] if folds else [0.0]
+    known = np.isfinite(found[0].error)
+    errors = [float(s.error[known].sum()) for s in found]
     best = int(np.argmin(errors))
     return rules[best], found[best], found[0]
 
