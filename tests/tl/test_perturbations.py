@@ -27,6 +27,8 @@ def test_what_is_asked_for(what, found):
 
 def test_parts():
     assert parts_of("A+ B") == ("A", "B")
+    assert parts_of("IL2+") == ("IL2",)
+    assert parts_of("+") == ("+",)
 
 
 def test_genes_are_found_by_any_of_their_names(tiny_model):

@@ -87,8 +87,9 @@ def perturb(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.perturb` on a file, after learning from it if told to."""
     _check(args)
     # Never the cells themselves, whatever may be replaced: the output holds none.
+    cells = args.input.resolve()
     for path in filter(None, (args.output, args.csv)):
-        _files.check_target(path, overwrite=args.overwrite and path != args.input)
+        _files.check_target(path, overwrite=args.overwrite and path.resolve() != cells)
     _files.file_format(args.output)
     data = _files.read(args.input, backed=args.backed)
     start = time.perf_counter()

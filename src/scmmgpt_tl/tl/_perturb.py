@@ -75,7 +75,7 @@ def perturb(
         Where `.obs` has the column that the model learned from, its control cells alone count.
     what
         A gene such as `"KLF1"`, words such as `"interferon beta"`, a list of them for all at once,
-        or a dict of names with one of these each.
+        or a dict of names with one of these each; `"A+B"` is `["A", "B"]`.
         All at once, if not measured, is taken as the sum of each alone.
     groupby
         Column of `.obs` with the groups to predict for.

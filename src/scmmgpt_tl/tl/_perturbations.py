@@ -62,7 +62,8 @@ def read_perturbations(what: object) -> dict[str, tuple[str, ...]]:
 
 def parts_of(name: str) -> tuple[str, ...]:
     """Return what is done at once, `("A", "B")` for `"A+B"`."""
-    return tuple(part.strip() for part in name.split(SEPARATOR))
+    # "CD4+" is one thing with a plus in its name.
+    return tuple(part.strip() for part in name.split(SEPARATOR) if part.strip()) or (name,)
 
 
 def find_genes(names: Sequence[str], genes: GeneTable) -> NDArray[np.intp] | None:
