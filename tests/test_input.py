@@ -266,3 +266,13 @@ def test_real_files_are_read_and_mouse_refused(folder, shared_data):
         assert prepared.gene_report.species == "human"
         assert prepared.count_report.kind in {"counts", "fractional"}
         assert sum(block.shape[0] for block in prepared.blocks()) == adata.n_obs
+
+
+def test_some_cells_are_read_as_all_of_them_are(counts_adata, tiny_model):
+    prepared = prepare(counts_adata, genes=tiny_model.genes)
+    (whole,) = prepared.blocks()
+    rows = np.array([3, 17, 58])
+    assert (prepared.take(rows) != whole[rows]).nnz == 0
+    counts_adata.X[17, counts_adata.X[17].indices[0]] = -1
+    with pytest.raises(ValueError, match="in cell 'cell17'"):
+        prepared.take(rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from scmmgpt_tl._matrix import get_matrix, row_blocks
+from scmmgpt_tl._matrix import get_matrix, row_blocks, take_rows
 from scmmgpt_tl.pp import check_counts, match_genes
 
 if TYPE_CHECKING:
@@ -69,13 +69,20 @@ class Prepared:
             At the first negative, missing or infinite value, naming its cell and gene.
         """
         columns = self._columns()
-        base = self.count_report.log_base
         matrix = get_matrix(self.adata, self.count_report.layer)
-        for start, _, block in row_blocks(matrix, self.block_size, self.rows):
-            self._check(block, start)
-            if base is not None:
-                block.data = np.expm1(block.data * np.float32(math.log(base)))
-            yield _reorder(block, columns)
+        for start, stop, block in row_blocks(matrix, self.block_size, self.rows):
+            yield self._read(block, np.arange(start, stop), columns)
+
+    def take(self, rows: NDArray[np.intp]) -> sparse.csr_matrix:
+        """Read some cells only, as :meth:`blocks` does.
+
+        Parameters
+        ----------
+        rows
+            Ascending row numbers.
+        """
+        matrix = get_matrix(self.adata, self.count_report.layer)
+        return self._read(take_rows(matrix, rows), rows, self._columns())
 
     def _columns(self) -> sparse.csr_matrix:
         """Model genes x file genes: one where they are the same, so a product adds up repeats."""
@@ -84,16 +91,24 @@ class Prepared:
         shape = (self.gene_report.n_model, self.gene_report.n_file)
         return sparse.csr_matrix((ones, (self.gene_report.index[columns], columns)), shape=shape)
 
-    def _check(self, block: sparse.csr_matrix, start: int) -> None:
+    def _read(
+        self, block: sparse.csr_matrix, rows: NDArray[np.intp], columns: sparse.csr_matrix
+    ) -> sparse.csr_matrix:
+        self._check(block, rows)
+        if (base := self.count_report.log_base) is not None:
+            block.data = np.expm1(block.data * np.float32(math.log(base)))
+        return _reorder(block, columns)
+
+    def _check(self, block: sparse.csr_matrix, rows: NDArray[np.intp]) -> None:
         bad = ~(np.isfinite(block.data) & (block.data >= 0))
         if not bad.any():
             return
         first = int(np.flatnonzero(bad)[0])
-        row = start + int(np.searchsorted(block.indptr, first, side="right")) - 1
+        row = rows[int(np.searchsorted(block.indptr, first, side="right")) - 1]
         cell, gene = self.adata.obs_names[row], self.adata.var_names[block.indices[first]]
         msg = (
             f"{self.count_report.slot} holds {int(bad.sum())} negative, NaN or infinite values in "
-            f"cells {start} to {start + block.shape[0] - 1}; the first is {block.data[first]} for "
+            f"cells {rows[0]} to {rows[-1]}; the first is {block.data[first]} for "
             f"gene {gene!r} in cell {cell!r}. Remove these, or pass `layer=` to name another layer."
         )
         raise ValueError(msg)

@@ -130,6 +130,25 @@ class RankKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class ExplanationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.explain` and :func:`scmmgpt_tl.tl.explain_search`."""
+
+    key: str = "scmm_explanation"
+
+
+@dataclass(frozen=True)
+class GeneSetKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
+
+    key: str = "scmm_gene_sets"
+
+    @property
+    def obsm(self) -> str:
+        """Cells x sets, in `obsm`."""
+        return self.key
+
+
+@dataclass(frozen=True)
 class GenerationKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.generate`."""
 

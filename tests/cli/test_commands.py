@@ -166,6 +166,41 @@ def test_refine_before_annotate(cells, model_options, tmp_path, capsys):
     assert not path.exists()
 
 
+def test_explain_does_what_the_tool_does(
+    run, annotated_cells, tiny_model, counts_adata, capsys, tmp_path
+):
+    options = ("--label", "B cell", "--against", "T cell", "--max-cells", "2", "--n-genes", "3")
+    table = tmp_path / "genes.csv"
+    found = run("explain", annotated_cells, "--key", "mine", "--csv", table, *options)
+    scmm.tl.explain(
+        counts_adata,
+        key="mine",
+        label="B cell",
+        against="T cell",
+        max_cells=2,
+        n_genes=3,
+        model=tiny_model,
+    )
+    genes = scmm.get.explanation_df(counts_adata)
+    assert scmm.get.explanation_df(found)["gene"].tolist() == genes["gene"].tolist()
+    assert pd.read_csv(table)["gene"].tolist() == genes["gene"].tolist()
+    out = capsys.readouterr().out
+    first = genes["cell"].iloc[0]
+    assert f"{first}: B cell against T cell, log-odds" in out
+    assert f"for it: {', '.join(genes['gene'].iloc[:3])}" in out
+
+
+def test_explain_groups_by_leaving_out(run, annotated_cells):
+    found = run(
+        "explain",
+        annotated_cells,
+        *("--key", "mine", "--groupby", "cluster", "--method", "leave_one_out", "--max-cells", "1"),
+        *("--label", "T cell", "--key-added", "why", "--batch-size", "1"),
+    )
+    params = found.uns["why"]["params"]
+    assert (params["groupby"], params["method"]) == ("cluster", "leave_one_out")
+
+
 def test_embed(run, cells, tiny_model, counts_adata):
     found = run("embed", cells)
     scmm.tl.embed(counts_adata, model=tiny_model)

@@ -82,3 +82,19 @@ def test_column_was_deleted(annotated):
     del annotated.obsm["scmm_cell_type_scores"]
     with pytest.raises(ValueError, match=r"obsm\['scmm_cell_type_scores'\]"):
         scmm.get.scores(annotated)
+
+
+def test_explanations(annotated, tiny_model):
+    scmm.tl.explain(annotated, model=tiny_model, max_cells=2, label="B")
+    genes = scmm.get.explanation_df(annotated)
+    genes.loc[:, "gene"] = ""
+    assert (scmm.get.explanation_df(annotated)["gene"] != "").all()
+    overview = scmm.get.explanation_df(annotated, overview=True)
+    assert overview["cell"].tolist() == list(dict.fromkeys(genes["cell"]))
+    scmm.tl.search(annotated, "odd cell", model=tiny_model)
+    scmm.tl.explain_search(annotated, model=tiny_model, key_added="words")
+    assert scmm.get.explanation_df(annotated, key="words")["word"].tolist() == ["odd", "cell"]
+    with pytest.raises(ValueError, match="'words' explains a search, which has no overview"):
+        scmm.get.explanation_df(annotated, key="words", overview=True)
+    with pytest.raises(ValueError, match="Run `scmm.tl.explain` first"):
+        scmm.get.explanation_df(annotated, key="scmm_cell_type")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ._descriptions import descriptions
 from ._embedding import embedding
+from ._explain import explain
+from ._gene_sets import gene_sets
 from ._generated import generated
 from ._mixture import mixture
 from ._perturb import perturb
@@ -14,6 +16,8 @@ from ._support import support
 __all__ = [
     "descriptions",
     "embedding",
+    "explain",
+    "gene_sets",
     "generated",
     "mixture",
     "perturb",

@@ -6,10 +6,13 @@ from ._annotate import annotate
 from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
+from ._explain import explain
+from ._explain_search import explain_search
 from ._generate import generate
 from ._perturb import perturb
 from ._rank_terms import rank_terms
 from ._refine import refine
+from ._score_gene_sets import score_gene_sets
 from ._search import search
 
 __all__ = [
@@ -17,9 +20,12 @@ __all__ = [
     "deconvolve",
     "describe",
     "embed",
+    "explain",
+    "explain_search",
     "generate",
     "perturb",
     "rank_terms",
     "refine",
+    "score_gene_sets",
     "search",
 ]

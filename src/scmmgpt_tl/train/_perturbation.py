@@ -62,7 +62,7 @@ def perturbation(
 
     Whether that is of use depends on the data: `checks` of the result says how well what was held
     out was predicted, beside the mean shift. :doc:`The benchmarks </benchmarks>` show a case where
-    it helps much (other cell types) and one where it helps little (other genes).
+    it helps much (other cell types) and one where it does not (other genes).
 
     Parameters
     ----------
