@@ -8,6 +8,7 @@ from ._explain import explain
 from ._gene_sets import gene_sets
 from ._generated import generated
 from ._mixture import mixture
+from ._perturb import perturb
 from ._proteins import proteins
 from ._scores import scores
 from ._search import search
@@ -20,6 +21,7 @@ __all__ = [
     "gene_sets",
     "generated",
     "mixture",
+    "perturb",
     "proteins",
     "scores",
     "search",

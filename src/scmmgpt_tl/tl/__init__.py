@@ -9,6 +9,7 @@ from ._embed import embed
 from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
+from ._perturb import perturb
 from ._proteins import proteins
 from ._rank_terms import rank_terms
 from ._refine import refine
@@ -23,6 +24,7 @@ __all__ = [
     "explain",
     "explain_search",
     "generate",
+    "perturb",
     "proteins",
     "rank_terms",
     "refine",
