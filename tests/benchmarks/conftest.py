@@ -42,6 +42,7 @@ def bench_folder(counts_adata, tmp_path):
         "description",
         "few_shot",
         "refine",
+        "label_transfer",
         "generation",
         "ablation",
         "leave_study_out",

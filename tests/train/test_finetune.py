@@ -7,7 +7,7 @@ import scmmgpt_tl as scmm
 from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.train import finetune
-from scmmgpt_tl.train._finetune import known_vectors, read_labels
+from scmmgpt_tl.train._finetune import known_vectors
 
 
 @pytest.fixture
@@ -80,16 +80,8 @@ def test_labels_start_where_the_model_knows_them(tiny_model):
     np.testing.assert_allclose(found[1], tiny_model.label_embeddings[own], atol=1e-5)
 
 
-def test_missing_labels_are_left_out(labelled):
-    labelled.obs["type"] = labelled.obs["type"].where(np.arange(60) >= 5)
-    names, code = read_labels(labelled, "type")
-    assert names == ["B cell", "T cell", "strange cell"]
-    assert (code[:5] == -1).all()
-    assert (code[5:] >= 0).all()
-
-
 def test_a_missing_column_is_named(labelled, tiny_model):
-    with pytest.raises(KeyError, match=r"Did not find .obs\['celltype'\]. Columns: 'cluster'"):
+    with pytest.raises(ValueError, match=r"Did not find .obs\['celltype'\] of `labels_key`"):
         finetune(labelled, "celltype", model=tiny_model)
 
 

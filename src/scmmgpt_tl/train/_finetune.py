@@ -18,6 +18,7 @@ from scmmgpt_tl.model.calibration import fit_score
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.ontology._share_out import most_specific
+from scmmgpt_tl.tl._known_labels import read_known_labels
 from scmmgpt_tl.tl._labels import embed_labels, resolve_labels
 from scmmgpt_tl.tl._session import open_session
 
@@ -90,10 +91,9 @@ def finetune(
 
     Raises
     ------
-    KeyError
-        There is no such column.
     ValueError
-        The column holds fewer than two labels, or the input does not fit the model.
+        There is no such column, it holds fewer than two labels, or the input does not fit the
+        model.
 
     Notes
     -----
@@ -126,7 +126,7 @@ def finetune(
         copy=False,
     )
     base = session.model
-    names, code = read_labels(session.adata, labels_key)
+    names, code = read_known_labels(session.adata.obs, labels_key)
     seen = session.run(
         _keep_projected(base, session.measured), batch_size=batch_size, desc="finetune"
     )
@@ -171,29 +171,6 @@ class _Cells:
 
     def only(self, rows: NDArray[np.int64]) -> _Cells:
         return _Cells(self.projected[rows], self.label[rows], self.single[rows])
-
-
-def read_labels(adata: AnnData, key: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the labels of a column, sorted, and the label of each cell, -1 for none.
-
-    Raises
-    ------
-    KeyError
-        There is no such column.
-    ValueError
-        It holds fewer than two labels.
-    """
-    if key not in adata.obs:
-        msg = f"Did not find .obs[{key!r}]. Columns: {', '.join(map(repr, adata.obs.columns))}."
-        raise KeyError(msg)
-    column = adata.obs[key]
-    said = np.where(column.isna(), "", column.astype(str).str.strip())
-    names = sorted({str(text) for text in said} - {"", "unknown", "Unknown"})
-    if len(names) < 2:
-        msg = f".obs[{key!r}] must hold at least two labels, found {names}."
-        raise ValueError(msg)
-    place = {text: i for i, text in enumerate(names)}
-    return names, np.array([place.get(text, -1) for text in said], dtype=np.int64)
 
 
 def known_vectors(labels: LabelSet, model: Model) -> torch.Tensor:
