@@ -88,7 +88,11 @@ METHODS: dict[str, Callable[[Pair, Model], Transferred]] = {
     "ingest": by_ingest,
     "neighbours": by_neighbours,
 }
-PACKAGES = {"genes": ("scikit-learn",), "ingest": ("scanpy",), "celltypist": ("celltypist",)}
+PACKAGES = {
+    "genes": ("scikit-learn",),
+    "ingest": ("scanpy", "pynndescent"),
+    "celltypist": ("celltypist",),
+}
 STATES_CHANCES = {"transfer", "cells", "names", "genes", "components", "celltypist"}
 # What tells a cell of another type is the same in all three ways of the tool; ingest has nothing.
 TELLS_OTHERS = {"transfer", "genes", "components", "celltypist", "neighbours"}

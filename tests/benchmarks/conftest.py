@@ -43,6 +43,7 @@ def bench_folder(counts_adata, tmp_path):
         "few_shot",
         "refine",
         "label_transfer",
+        "compare",
         "generation",
         "ablation",
         "leave_study_out",

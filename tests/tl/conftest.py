@@ -71,6 +71,7 @@ TOOLS = {
     "annotate": scmm.tl.annotate,
     "annotate-groups": lambda adata, **more: scmm.tl.annotate(adata, None, "cluster", **more),
     "annotate-deepest": lambda adata, **more: scmm.tl.annotate(adata, level="deepest", **more),
+    "compare": lambda adata, **more: scmm.tl.compare(adata, "T", "B", groupby="cluster", **more),
     "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
     "embed": scmm.tl.embed,
     "label_transfer": label_transfer,

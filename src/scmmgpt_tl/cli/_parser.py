@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from . import (
     _annotate,
+    _compare,
     _describe,
     _embed,
     _generate,
@@ -24,6 +25,7 @@ ADD = (
     _label_transfer.add,
     _embed.add,
     _describe.add,
+    _compare.add,
     _search.add,
     _generate.add,
     _info.add,

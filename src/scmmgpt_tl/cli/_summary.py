@@ -45,6 +45,15 @@ def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     return "\n".join(lines)
 
 
+def account(adata: AnnData, key: str) -> str:
+    """Show the sentences of a comparison, each with its evidence."""
+    statements = get.comparison_df(adata, key=key)
+    return "\n".join(
+        f"{paragraph(row.sentence)}\n{paragraph('(' + row.evidence.rstrip('.') + ')')}"
+        for row in statements.itertuples()
+    )
+
+
 def found(score: pd.Series, query: str, *, most: int = 5) -> str:
     """Show the cells that a search found first."""
     best = score.nlargest(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._comparison import comparison
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._generated import generated
@@ -11,6 +12,7 @@ from ._search import search
 from ._support import support
 
 __all__ = [
+    "comparison",
     "descriptions",
     "embedding",
     "generated",

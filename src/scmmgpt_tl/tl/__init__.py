@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._annotate import annotate
+from ._compare import compare
 from ._describe import describe
 from ._embed import embed
 from ._generate import generate
@@ -13,6 +14,7 @@ from ._search import search
 
 __all__ = [
     "annotate",
+    "compare",
     "describe",
     "embed",
     "generate",
