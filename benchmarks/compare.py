@@ -80,7 +80,17 @@ INDUCED = frozenset(
     ]
 )
 FEWEST, NAMED = 40, 8
-DIFFERENCE = "difference"
+DIFFERENCE, UNSURE = "difference", "ell without a sure type"
+PATTERNS = {
+    "types": (
+        r'(?P<label>.+) is commoner in "(?P<side>a)"',
+        r'(?P<label>.+) is rarer in "a" than in "(?P<side>b)"',
+    ),
+    "markers": (
+        r'Among the genes higher in "(?P<side>[ab])" are \d+ known markers of (?P<label>.+?): ',
+    ),
+    "texts": (r'"(?P<label>.+)" fits "(?P<side>[ab])" better',),
+}
 Row = dict[str, Any]
 
 
@@ -186,7 +196,7 @@ def before_and_after(adata: AnnData, model: Model, given: argparse.Namespace) ->
     after = adata.obs["condition"].astype(str).str.contains("stim", case=False).to_numpy()
     for cell_type in sorted(set(adata.obs["cell_type"].astype(str))):
         own = (adata.obs["cell_type"] == cell_type).to_numpy()
-        cells = two_sides(adata, own & after, own & ~after, given)
+        cells = two_sides(adata, own & after, own & ~after, given=given)
         if cells is None:
             continue
         compared(cells, model)
@@ -260,29 +270,25 @@ def claims(topic: str, sentence: str) -> list[tuple[str, str]]:
     >>> claims("texts", '"B cell" fits "a" better than "b".')
     [('a', 'B cell')]
     """
-    match topic:
-        case "types":
-            found = re.match(r'(.+) is (commoner|rarer) in "a" than in "b"', sentence)
-            return [("a" if found[2] == "commoner" else "b", found[1])] if found else []
-        case "ontology":
-            return [
-                (side, label)
-                for side, label in re.findall(r'"([ab])" (?:is )?mostly ([^,;.]+)', sentence)
-            ]
-        case "markers":
-            found = re.match(
-                r'Among the genes higher in "([ab])" are \d+ known markers of (.+?): ', sentence
-            )
-            return [(found[1], found[2])] if found else []
-        case "texts":
-            found = re.match(r'"(.+)" fits "([ab])" better', sentence)
-            return [(found[2], found[1])] if found else []
-        case _:
-            return []
+    if topic == "ontology":
+        both = re.match(r"Both groups are mostly (.+)\.$", sentence)
+        two = re.match(
+            r'"a" is mostly (.+), "b" mostly (.+?)(?:; (?:in the|the closest) .+)?\.$', sentence
+        )
+        found = [("a", both[1]), ("b", both[1])] if both else []
+        found += [("a", two[1]), ("b", two[2])] if two else []
+    else:
+        found = [_claim(pattern, sentence) for pattern in PATTERNS.get(topic, ())]
+    return [pair for pair in found if pair and UNSURE not in pair[1]]
+
+
+def _claim(pattern: str, sentence: str) -> tuple[str, str] | None:
+    found = re.match(pattern, sentence)
+    return (found["side"], found["label"]) if found else None
 
 
 def two_sides(
-    adata: AnnData, a: NDArray[np.bool_], b: NDArray[np.bool_], given: argparse.Namespace
+    adata: AnnData, a: NDArray[np.bool_], b: NDArray[np.bool_], *, given: argparse.Namespace
 ) -> AnnData | None:
     """Return some cells of two groups as the sides of `obs["side"]`; `None` where there are few."""
     rng = np.random.default_rng(given.seed)

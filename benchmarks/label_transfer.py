@@ -303,7 +303,8 @@ def mean_table(results: pd.DataFrame) -> str:
     whole, less = results[is_whole], results[~is_whole]
     rows = []
     for method in _methods(results):
-        own = whole[whole["method"] == method].reindex(columns=[*results, *_CHANCES])
+        own = whole[whole["method"] == method]
+        own = own.reindex(columns=list(dict.fromkeys([*results, *_CHANCES])))
         left = less[less["method"] == method]
         by_pair = left.groupby("data_set")[["auroc"]].mean() if len(left) else pd.DataFrame()
         rows.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from scmmgpt_tl import get
 
@@ -12,12 +13,12 @@ from ._figure import FAINT, INK, PALETTE, UNKNOWN, finish, new_axes
 from ._text import wrap
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_TYPES, MOST_GENES = 12, 8
+SURE = 0.01
 
 
 class ComparisonData(NamedTuple):
@@ -30,7 +31,8 @@ class ComparisonData(NamedTuple):
     types
         Types whose shares differ most: `label`, `difference`, `low`, `high`.
     genes
-        Genes that differ most surely, those higher in the second group last: `gene`, `log2_fold`.
+        Genes that differ most among those that surely do, those higher in the second group last:
+        `gene`, `log2_fold`.
     """
 
     names: tuple[str, str]
@@ -91,9 +93,9 @@ def comparison_data(adata: AnnData, *, key: str) -> ComparisonData:
     order = types["difference"].abs().sort_values(ascending=False, kind="stable").index
     types = types.loc[order[:MOST_TYPES], ["label", "difference", "low", "high"]]
     genes = get.comparison_df(adata, table="differing_genes", key=key)
-    sure = genes.sort_values(["q", "gene"], kind="stable")
-    sides = [sure[np.sign(sure["log2_fold"]) == sign].head(MOST_GENES) for sign in (1, -1)]
-    shown = genes.loc[[*sides[0].index, *sides[1].index[::-1]], ["gene", "log2_fold"]]
+    sure = genes[genes["q"] < SURE].sort_values(["log2_fold", "gene"], ascending=[False, True])
+    higher, lower = sure[sure["log2_fold"] > 0], sure[sure["log2_fold"] < 0]
+    shown = pd.concat([higher.head(MOST_GENES), lower.tail(MOST_GENES)])[["gene", "log2_fold"]]
     names = tuple(cells["group"].astype(str))
     return ComparisonData(
         (names[0], names[1]), types.reset_index(drop=True), shown.reset_index(drop=True)
