@@ -125,8 +125,8 @@ def test_tool_takes_data_first_and_copies_on_request(function):
 def test_tool_speaks_the_common_grammar(function):
     names = {p.name for p in parameters(function)}
     assert names >= {"key_added", "layer", "counts", "gene_symbols", "model", "mod"}
-    # What refines an annotation sends no cell through the model again.
-    assert ("batch_size" in names) == (function.__name__ != "refine")
+    # What refines an annotation, or splits spots, sends no cell through the network.
+    assert ("batch_size" in names) == (function.__name__ not in {"deconvolve", "refine"})
 
 
 @pytest.mark.parametrize("name", MAKERS)

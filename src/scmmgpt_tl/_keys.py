@@ -113,6 +113,28 @@ class SearchKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class MixtureKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.deconvolve`."""
+
+    key: str = "scmm_mixture"
+
+    @property
+    def shares(self) -> str:
+        """Spots x labels, in `obsm`."""
+        return self.key
+
+    @property
+    def label(self) -> str:
+        """Label with the largest share, in `obs`."""
+        return self.key
+
+    @property
+    def fit(self) -> str:
+        """How well the mixture explains a spot, in `obs`."""
+        return f"{self.key}_fit"
+
+
+@dataclass(frozen=True)
 class RankKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.rank_terms`."""
 

@@ -48,6 +48,7 @@ def bench_folder(counts_adata, tmp_path):
         "ablation",
         "leave_study_out",
         "encoders",
+        "deconvolve",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
     page = tmp_path / "docs" / "benchmarks.md"

@@ -302,3 +302,17 @@ def test_generate_in_the_genes_of_a_file(model_options, cells, tmp_path, counts_
     # What is there is not replaced unless told.
     assert main(["generate", *words, *model_options]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_deconvolve_does_what_the_tool_does(run, cells, tiny_model, counts_adata, tmp_path, capsys):
+    labels = ["T cell", "B cell", "monocyte"]
+    table = tmp_path / "shares.csv"
+    found = run("deconvolve", cells, "--labels", ",".join(labels), "--csv", table)
+    scmm.tl.deconvolve(counts_adata, labels, model=tiny_model)
+    expected = counts_adata.obsm["scmm_mixture"]
+    np.testing.assert_allclose(found.obsm["scmm_mixture"], expected, atol=1e-6)
+    np.testing.assert_allclose(pd.read_csv(table, index_col=0), expected, atol=1e-6)
+    out = capsys.readouterr().out
+    assert "60 cells split in" in out
+    best = expected.mean().idxmax()
+    assert f"{best}  " in out

@@ -78,10 +78,10 @@ def test_everything_is_finite(done):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-def test_batch_size_does_not_matter(poor_adata, tool, batch_size):
+def test_batch_size_does_not_matter(poor_adata, sending_tool, batch_size):
     other = poor_adata.copy()
-    tool(poor_adata)
-    tool(other, batch_size=batch_size)
+    sending_tool(poor_adata)
+    sending_tool(other, batch_size=batch_size)
     assert_same(poor_adata, other, exact=False)
 
 
@@ -180,8 +180,8 @@ def log():
     sc.settings.verbosity, sc.settings.logfile = before
 
 
-def test_messages(counts_adata, tool, log):
-    tool(counts_adata)
+def test_messages(counts_adata, sending_tool, log):
+    sending_tool(counts_adata)
     (key,) = counts_adata.uns
     assert "cells/s on cpu (float32" in log.getvalue()
     assert "finished" in log.getvalue()

@@ -111,7 +111,10 @@ def test_unlabelled_cells_are_left_out(transfer, counts_adata, reference):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"labels_key": "nothing"}, r"Did not find reference.obs\['nothing'\] of `labels_key`"),
+        (
+            {"labels_key": "nothing"},
+            r"Did not find reference.obs\['nothing'\]. Choose `labels_key`",
+        ),
         ({"text_weight": 2.0}, "`text_weight` must lie between 0 and 1, not 2.0"),
         ({"threshold": -1.0}, "`threshold` must lie between 0 and 1"),
         ({"reference_layer": "mine"}, "mine"),

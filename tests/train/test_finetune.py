@@ -81,7 +81,9 @@ def test_labels_start_where_the_model_knows_them(tiny_model):
 
 
 def test_a_missing_column_is_named(labelled, tiny_model):
-    with pytest.raises(ValueError, match=r"Did not find .obs\['celltype'\] of `labels_key`"):
+    with pytest.raises(
+        ValueError, match=r"Did not find .obs\['celltype'\]. Choose `labels_key` from cluster"
+    ):
         finetune(labelled, "celltype", model=tiny_model)
 
 

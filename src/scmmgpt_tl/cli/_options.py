@@ -63,6 +63,12 @@ def names(text: str) -> list[str]:
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Add labels to choose from and the score that an answer must have."""
+    add_labels(parser)
+    add_threshold(parser)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add labels to choose from."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
         "--labels",
@@ -77,7 +83,6 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the same from a .json list, a .json object {name: description}, or one name a line",
     )
-    add_threshold(parser)
 
 
 def add_threshold(parser: argparse.ArgumentParser) -> None:

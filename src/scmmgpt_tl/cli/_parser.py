@@ -8,6 +8,7 @@ from importlib.metadata import version
 from . import (
     _annotate,
     _compare,
+    _deconvolve,
     _describe,
     _embed,
     _generate,
@@ -27,6 +28,7 @@ ADD = (
     _describe.add,
     _compare.add,
     _search.add,
+    _deconvolve.add,
     _generate.add,
     _info.add,
     _train.add_pretrain,

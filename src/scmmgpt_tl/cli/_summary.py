@@ -54,6 +54,16 @@ def account(adata: AnnData, key: str) -> str:
     )
 
 
+def mixture(adata: AnnData, key: str, *, most: int = 12) -> str:
+    """Show the mean share of each label, and where it is the largest."""
+    shares = get.mixture_df(adata, key=key)
+    largest = shares.idxmax(axis=1).value_counts()
+    rows = [("label", "mean share", "largest in")]
+    for name, share in shares.mean().nlargest(most).items():
+        rows.append((str(name), f"{share:.1%}", f"{largest.get(name, 0):,}"))
+    return table(rows, right=[1, 2])
+
+
 def found(score: pd.Series, query: str, *, most: int = 5) -> str:
     """Show the cells that a search found first."""
     best = score.nlargest(most)

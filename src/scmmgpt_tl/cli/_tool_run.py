@@ -67,8 +67,13 @@ def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[],
 
 def choice(args: argparse.Namespace) -> dict[str, Any]:
     """Labels to choose from, and what an answer needs."""
-    labels = args.labels if args.labels_file is None else read_labels(args.labels_file)
-    return {"labels": labels, "tissue": args.tissue, "threshold": args.threshold}
+    return {"labels": labels(args), "tissue": args.tissue, "threshold": args.threshold}
+
+
+def labels(args: argparse.Namespace) -> list[str] | dict[str, str] | None:
+    """Labels that were given, or those of a file."""
+    found: list[str] | None = args.labels
+    return found if args.labels_file is None else read_labels(args.labels_file)
 
 
 def level(args: argparse.Namespace) -> str | list[str] | None:

@@ -7,6 +7,7 @@ from ._descriptions import descriptions
 from ._embedding import embedding
 from ._generated import generated
 from ._label_transfer import label_transfer
+from ._mixture import mixture
 from ._scores import scores
 from ._search import search
 from ._support import support
@@ -17,6 +18,7 @@ __all__ = [
     "embedding",
     "generated",
     "label_transfer",
+    "mixture",
     "scores",
     "search",
     "support",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._annotate import annotate
 from ._compare import compare
+from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
 from ._generate import generate
@@ -15,6 +16,7 @@ from ._search import search
 __all__ = [
     "annotate",
     "compare",
+    "deconvolve",
     "describe",
     "embed",
     "generate",

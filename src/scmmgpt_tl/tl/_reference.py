@@ -9,8 +9,8 @@ import numpy as np
 
 from scmmgpt_tl import ontology
 
+from ._given_labels import given_codes
 from ._kernels import probabilities
-from ._known_labels import read_known_labels
 from ._labels import resolve_labels
 from ._scoring import scoring
 from ._session import open_session
@@ -139,7 +139,7 @@ def open_reference(
         mod=mod if hasattr(reference, "mod") else None,
         copy=False,
     )
-    names, code = read_known_labels(session.adata.obs, labels_key, slot="reference.obs")
+    names, code = given_codes(session.adata, labels_key, slot="reference.obs")
     labels = resolve_labels(names, own=None, tissue=None, ontology=ontology.load())
     return Reference(_narrowed(session, query.measured), labels, code)
 

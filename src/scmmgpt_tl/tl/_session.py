@@ -122,12 +122,15 @@ class Session:
         logg.info(
             f"    read {speed} on {report.device} ({report.dtype}, {report.batch_size} a batch)"
         )
-        empty = int((outputs["n_genes"] == 0).sum())
-        if empty:
-            logg.warning(
-                f"{empty} of {self.n_obs} cells have no counts of any gene that the model knows"
-            )
+        self.tell_empty(int((outputs["n_genes"] == 0).sum()))
         return outputs
+
+    def tell_empty(self, n_empty: int) -> None:
+        """Warn if there are cells of which nothing can be said."""
+        if n_empty:
+            logg.warning(
+                f"{n_empty} of {self.n_obs} cells have no counts of any gene that the model knows"
+            )
 
     def params(self, **more: Any) -> dict[str, Any]:
         """Record the call, so that it can be made again.

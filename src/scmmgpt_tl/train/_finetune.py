@@ -18,7 +18,7 @@ from scmmgpt_tl.model.calibration import fit_score
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.ontology._share_out import most_specific
-from scmmgpt_tl.tl._known_labels import read_known_labels
+from scmmgpt_tl.tl._given_labels import given_codes
 from scmmgpt_tl.tl._labels import embed_labels, resolve_labels
 from scmmgpt_tl.tl._session import open_session
 
@@ -92,8 +92,7 @@ def finetune(
     Raises
     ------
     ValueError
-        There is no such column, it holds fewer than two labels, or the input does not fit the
-        model.
+        There is no such column, it holds fewer than two labels, or the input does not fit the model.
 
     Notes
     -----
@@ -126,7 +125,7 @@ def finetune(
         copy=False,
     )
     base = session.model
-    names, code = read_known_labels(session.adata.obs, labels_key)
+    names, code = given_codes(session.adata, labels_key)
     seen = session.run(
         _keep_projected(base, session.measured), batch_size=batch_size, desc="finetune"
     )
