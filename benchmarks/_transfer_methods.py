@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scanpy as sc
-from _celltypist import _celltypist
+from _celltypist import open_celltypist
 from _data import Study, read_query
 from _panel import log_cp10k
 from anndata import AnnData
@@ -160,7 +160,7 @@ def by_celltypist(pair: Pair, _model: Model) -> Transferred:
     names = [f"gene{i}" for i in range(pair.known.shape[1])]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = _celltypist().train(
+        model = open_celltypist().train(
             pair.known,
             labels=pair.reference.truth.astype(str),
             genes=names,
@@ -169,7 +169,7 @@ def by_celltypist(pair: Pair, _model: Model) -> Transferred:
         )
         asked = _adata(pair.asked, "q")
         asked.var_names = names
-        found = _celltypist().annotate(asked, model=model)
+        found = open_celltypist().annotate(asked, model=model)
     p = found.probability_matrix
     return Transferred(
         p.columns.to_numpy().astype(np.int64)[p.to_numpy().argmax(1)], p.to_numpy().max(1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _compare_report
 import compare
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ import pytest
     ],
 )
 def test_claims(topic, sentence, expected):
-    assert compare.claims(topic, sentence) == expected
+    assert _compare_report.claims(topic, sentence) == expected
 
 
 def test_whole_run(options, bench_folder, counts_adata, monkeypatch):
@@ -54,4 +55,4 @@ def test_data_that_is_not_there(options):
 
 
 def test_rates_have_intervals():
-    assert compare._rate(pd.Series([True, False, False, False])) == "0.250 (0.05–0.70)"
+    assert _compare_report._rate(pd.Series([True, False, False, False])) == "0.250 (0.05–0.70)"

@@ -13,6 +13,7 @@ from _transfer_methods import (
     components,
     read_pair,
 )
+from _transfer_report import mean_table
 
 import scmmgpt_tl as scmm
 
@@ -114,5 +115,5 @@ def test_means_count_each_pair_the_same():
             "auroc": [np.nan, np.nan, 0.8, 1.0, 0.5],
         }
     )
-    line = label_transfer.mean_table(rows).splitlines()[2]
+    line = mean_table(rows).splitlines()[2]
     assert line.startswith("| logistic regression on genes | **0.600** | 0.550 | 0.700 |")

@@ -61,8 +61,8 @@ def add(commands: Commands) -> None:
 def label_transfer(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.label_transfer` on two files."""
     key = args.key_added
-    names = ("labels_key", "text_weight", "threshold")
-    names += ("reference_layer", "reference_counts", "reference_gene_symbols")
+    of_reference = ("reference_layer", "reference_counts", "reference_gene_symbols")
+    names = ("labels_key", "text_weight", "threshold", *of_reference)
     options = {name: getattr(args, name) for name in names}
     options["reference"] = _files.read(args.reference, backed=False)
     run = run_tool(

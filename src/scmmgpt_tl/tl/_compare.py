@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scanpy import logging as logg
-from scipy import sparse
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import doc_params
@@ -19,28 +18,24 @@ from scmmgpt_tl._results import Results
 from ._account import (
     CAUTION,
     FACT,
-    LEAST_LOG2_FOLD,
     Statement,
-    about_cautions,
     about_genes,
     about_kinds,
     about_sets,
     about_shares,
     about_texts,
-    is_difference,
     lay_out,
 )
-from ._decide import Level, Rule, decide
-from ._differences import differing_genes, differing_sets, differing_shares, differing_texts
-from ._kernels import probabilities
-from ._labels import UNKNOWN, embed_wordings, resolve_labels
-from ._scoring import scoring
+from ._cautions import about_cautions
+from ._compared import read_compared
+from ._comparison_tables import comparison_tables
+from ._labels import embed_wordings
 from ._search import read_query
 from ._session import open_session
 from ._two_groups import choose_units, read_two_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -50,20 +45,10 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
 
-    from ._session import Session
+    from ._compared import Compared
     from ._two_groups import TwoGroups, Units
 
 MOST_SETS, MOST_TEXTS = 2, 5
-
-
-class _Cells(NamedTuple):
-    """What is compared: cells of both groups that could be read."""
-
-    counts: sparse.csr_matrix
-    code: NDArray[np.intp]
-    labels: NDArray[np.object_]
-    cosine: NDArray[np.float32]
-    batch: pd.Series | None
 
 
 @doc_params()
@@ -175,7 +160,7 @@ def compare(
     start = logg.info(f"comparing {names}: {len(rows)} cells")
     part = replace(session, prepared=replace(session.prepared, adata=session.adata[rows]))
     texts, vectors = _texts(terms, session.model)
-    cells, table = _read(
+    cells, table = read_compared(
         part,
         groups,
         rows,
@@ -184,7 +169,9 @@ def compare(
         batch_size=batch_size,
     )
     units = choose_units(cells.batch, cells.code)
-    tables = _tables(cells, units, texts=texts, model=session.model, gene_sets=gene_sets or {})
+    tables = comparison_tables(
+        cells, units, texts=texts, model=session.model, gene_sets=gene_sets or {}
+    )
     statements = lay_out(
         _write(groups, tables, units, cells=cells, table=table, own_texts=terms is None)
     )
@@ -211,101 +198,12 @@ def compare(
     return session.data if copy else None
 
 
-def _read(
-    session: Session,
-    groups: TwoGroups,
-    rows: NDArray[np.intp],
-    *,
-    vectors: NDArray[np.float32] | None,
-    columns: tuple[str | None, str | None],
-    batch_size: int | None,
-) -> tuple[_Cells, pd.DataFrame]:
-    """Send the cells through the model, and keep those that could be read."""
-    found = session.run(_kernel(session, vectors), batch_size=batch_size, desc="compare")
-    counts = sparse.vstack(list(session.blocks()), format="csr")
-    code = groups.code[rows]
-    calibration = session.model.calibration
-    readable = found["n_genes"] >= max(calibration.min_genes, 1)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    table = pd.DataFrame(
-        {
-            "group": list(groups.names),
-            "n_cells": [int((readable & (code == g)).sum()) for g in (0, 1)],
-            "n_unread": [int((~readable & (code == g)).sum()) for g in (0, 1)],
-            "counts": [float(np.median(totals[code == g])) for g in (0, 1)],
-            "genes": [float(np.median(found["n_genes"][code == g])) for g in (0, 1)],
-        }
-    )
-    if table["n_cells"].min() < 3:
-        poor = table.loc[table["n_cells"].idxmin(), "group"]
-        msg = f"Fewer than 3 cells of {poor!r} express genes enough to be read."
-        raise ValueError(msg)
-    obs = session.adata.obs.iloc[rows]
-    batch_key, labels_key = columns
-    if labels_key is None:
-        cl = ontology.load()
-        asked = resolve_labels(None, own=session.model.labels, tissue=None, ontology=cl)
-        rule = Rule(Level("label"), calibration.threshold, calibration, cl)
-        labels = decide(found["p"], asked, rule).labels
-    else:
-        column = obs[labels_key]
-        labels = column.astype(object).where(column.notna(), UNKNOWN).astype(str).to_numpy()
-    kept = np.flatnonzero(readable)
-    batch = None if batch_key is None else obs[batch_key].iloc[kept]
-    return _Cells(counts[kept], code[kept], labels[kept], found["cosine"][kept], batch), table
-
-
-def _kernel(session: Session, vectors: NDArray[np.float32] | None) -> Callable[..., dict[str, Any]]:
-    model, cl = session.model, ontology.load()
-    own = resolve_labels(None, own=model.labels, tissue=None, ontology=cl)
-    how = scoring(own, model, ontology=cl, measured=session.measured)
-    compare_labels = probabilities(model, how, measured=session.measured)
-    compared = model.label_embeddings if vectors is None else vectors
-
-    def kernel(states: Any, rows: Any) -> dict[str, Any]:
-        cosine = model.similarity(states.projected, compared).float().cpu().numpy()
-        return {"cosine": cosine, **compare_labels(states, rows)}
-
-    return kernel
-
-
-def _tables(
-    cells: _Cells,
-    units: Units,
-    *,
-    texts: Sequence[str],
-    model: Model,
-    gene_sets: Mapping[str, Sequence[str]],
-) -> dict[str, pd.DataFrame]:
-    genes = differing_genes(cells.counts, model.genes.symbols, cells.code, units=units)
-    told = genes[is_difference(genes, "log2_fold", LEAST_LOG2_FOLD)]
-    up = {
-        side: told.loc[np.sign(told["log2_fold"]) == sign, "gene"].tolist()
-        for side, sign in (("a", 1), ("b", -1))
-    }
-
-    def both(sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-        parts = [
-            differing_sets(genes, sets, higher=names).assign(higher_in=side)
-            for side, names in up.items()
-        ]
-        return pd.concat(parts, ignore_index=True)
-
-    return {
-        "types": differing_shares(cells.labels, cells.code, units),
-        "differing_genes": genes,
-        "markers": both(_known_markers(model)),
-        "gene_sets": both(gene_sets),
-        "texts": differing_texts(cells.cosine, texts, cells.code, units=units),
-    }
-
-
 def _write(
     groups: TwoGroups,
     tables: Mapping[str, pd.DataFrame],
     units: Units,
     *,
-    cells: _Cells,
+    cells: Compared,
     table: pd.DataFrame,
     own_texts: bool,
 ) -> list[Statement]:
@@ -355,27 +253,9 @@ def _write(
     return found
 
 
-def _known_markers(model: Model) -> dict[str, list[str]]:
-    """Genes that curated sources name as markers of the model's labels."""
-    if not model.markers.terms:
-        return {}
-    everything = np.ones(len(model.genes), dtype=bool)
-    weights = model.markers.weights(
-        model.labels.cl_ids, everything, ontology=ontology.load(), by_contrast=False
-    )
-    symbols = np.array(model.genes.symbols, dtype=object)
-    columns = np.split(weights.indices, weights.indptr[1:-1])
-    return {
-        name: symbols[genes].tolist()
-        for name, genes in zip(model.labels.names, columns, strict=True)
-    }
-
-
-def _texts(
-    terms: Sequence[str] | None, model: Model
-) -> tuple[Sequence[str], NDArray[np.float32] | None]:
+def _texts(terms: Sequence[str] | None, model: Model) -> tuple[Sequence[str], NDArray[np.float32]]:
     if terms is None:
-        return model.labels.names, None
+        return model.labels.names, model.label_embeddings
     names = list(dict.fromkeys(text.strip() for text in terms))
     wordings = [read_query(text, ontology=ontology.load())[1] for text in names]
     return names, embed_wordings(wordings, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -194,7 +194,7 @@ def _compare_means(
 ) -> pd.DataFrame:
     """Compare the means of observations by t-tests, of pairs where there are pairs."""
     observed = [_observations(values, code == group, units) for group in (0, 1)]
-    test = stats.ttest_rel(*observed) if units.kind == "pairs" else _welch(*observed)
+    test = _t_test(observed[0], observed[1], units)
     ends = test.confidence_interval(LEVEL)
     return pd.DataFrame(
         {
@@ -206,7 +206,9 @@ def _compare_means(
     )
 
 
-def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> object:
+def _t_test(first: NDArray[np.float64], second: NDArray[np.float64], units: Units) -> Any:
+    if units.kind == "pairs":
+        return stats.ttest_rel(first, second)
     return stats.ttest_ind(first, second, equal_var=False)
 
 
@@ -250,8 +252,7 @@ def _pseudobulk(
         sums = (adding @ counts[chosen].astype(np.float64)).toarray()
         per_million = 1e6 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
         observed.append(np.log2(per_million[:, genes] + 1))
-    test = stats.ttest_rel(*observed) if units.kind == "pairs" else _welch(*observed)
-    return test.pvalue
+    return np.asarray(_t_test(observed[0], observed[1], units).pvalue)
 
 
 def _corrected(found: pd.DataFrame) -> pd.DataFrame:

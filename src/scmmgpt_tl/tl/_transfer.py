@@ -120,7 +120,9 @@ def held_kinds(
     """
     ids = sorted({ontology.current(key) for some in kinds for key in some})
     own = [ontology.current(key) if key else "" for key in own_ids]
-    held = on_one_line(own, ids, ontology=ontology).reshape(len(own), len(ids)).any(axis=1) * 1.0
+    lines = on_one_line(own, ids, ontology=ontology).reshape(len(own), len(ids))
+    held = np.array([float(any(line)) for line in lines])
     for label in (i for i, some in enumerate(kinds) if not some):
-        held = np.maximum(held, np.minimum(seen[code == label].mean(axis=0) / HELD, 1))
+        in_cells = np.asarray(seen[code == label].mean(axis=0), np.float64)
+        held = np.maximum(held, np.minimum(in_cells / HELD, 1))
     return held

@@ -135,8 +135,10 @@ def _mask(given: object, n: int, name: str) -> NDArray[np.bool_]:
 
 
 def _members(groups: Groups, given: object, name: str) -> tuple[NDArray[np.bool_], str]:
-    several = isinstance(given, Iterable) and not isinstance(given, str)
-    asked = [str(one) for one in (given if several else [given])]
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        asked = [str(one) for one in given]
+    else:
+        asked = [str(given)]
     missing = [one for one in asked if one not in groups.names]
     if missing or not asked:
         msg = (
