@@ -83,6 +83,15 @@ def test_a_type_above_the_other(counts_adata, compare):
     assert found == "Both groups are mostly cell without a sure type."
 
 
+def test_two_names_of_one_term(counts_adata, compare):
+    counts_adata.obs["type"] = counts_adata.obs["cluster"].map(
+        {"T": "T cell", "B": "T lymphocyte", "mono": "monocyte"}
+    )
+    compare(counts_adata, labels_key="type")
+    found = scmm.get.comparison_df(counts_adata).set_index("topic").loc["ontology", "sentence"]
+    assert found.endswith("the Cell Ontology has one term for both.")
+
+
 def test_batches_are_compared(counts_adata, compare):
     counts_adata.obs["cluster"] = pd.Categorical(np.tile(["T", "B"], 30))
     counts_adata.obs["donor"] = np.repeat(["p", "q", "r"], 20)

@@ -56,8 +56,11 @@ def label_transfer(
     --------
     >>> import scmmgpt_tl as scmm
     >>> blood = scmm.datasets.pbmc68k()
+    >>> blood.obs["type"] = blood.obs["bulk_labels"].map(
+    ...     {"CD19+ B": "B cell", "CD56+ NK": "natural killer cell"}
+    ... )
     >>> adata = scmm.datasets.immune_mini()[:50].copy()
-    >>> scmm.tl.label_transfer(adata, blood, "bulk_labels", reference_counts="lognorm")
+    >>> scmm.tl.label_transfer(adata, blood, "type", reference_counts="lognorm")
     >>> ax = scmm.pl.label_transfer(adata, show=False)
     >>> ax.get_xlabel()
     'share of cells'

@@ -128,8 +128,12 @@ def about_kinds(
         return [Statement("ontology", FACT, f"{sentence}.", numbers + ".")]
     keys = [ontology.current(key) for key in keys]
     lines = [ontology.ancestors(key) | {key} for key in keys]
-    common = max(sorted(lines[0] & lines[1]), key=ontology.depth)
-    if common in keys:
+    common = max(sorted(lines[0] & lines[1]), key=ontology.depth, default=keys[0])
+    if keys[0] == keys[1]:
+        sentence += "; the Cell Ontology has one term for both."
+    elif not lines[0] & lines[1]:
+        sentence += "; the Cell Ontology has no term above both."
+    elif common in keys:
         above = keys.index(common)
         sentence += f"; in the Cell Ontology, {labels[above]} is above {labels[1 - above]}."
     else:

@@ -76,7 +76,8 @@ def compare(
     Which cell types are commoner in either, where the Cell Ontology parts them, which genes are
     higher and what these are known to mark, which texts fit one better, and what stands against
     reading too much into it. No sentence is written by a language model, and none without numbers of
-    its own; the same cells give the same account. Much is told by tests, and a difference is told only where it is sure (`q` below 0.01) and not small.
+    its own; the same cells give the same account. A difference is told only where a test is sure of
+    it (`q` below 0.01) and where it is not small.
 
     :ref:`The benchmarks <comparison-benchmark>` say how often a difference is told between random
     halves of one group, and what is told of cells before and after a known stimulus.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,22 +44,22 @@ def differing_shares(
 
     Returns
     -------
-    One row a label: `label`, `share_a`, `share_b`, `difference`, its interval `low` and `high`, and
-    `q`, by Fisher's exact test over cells or by t-tests over batches.
+    One row a label: `label`, `share_a`, `share_b` (over batches, their means), `difference`, its
+    interval `low` and `high`, and `q`, by Fisher's exact test over cells or by t-tests over batches.
     """
     names, of_cell = np.unique(labels.astype(str), return_inverse=True)
     is_label = np.eye(len(names))[of_cell]
-    whole = [is_label[code == group].mean(axis=0) for group in (0, 1)]
+    shares = [_observations(is_label, code == group, units).mean(axis=0) for group in (0, 1)]
     if units.kind == "cells":
         n = [int((code == group).sum()) for group in (0, 1)]
-        hits = [np.rint(share * size).astype(int) for share, size in zip(whole, n, strict=True)]
+        hits = [np.rint(share * size).astype(int) for share, size in zip(shares, n, strict=True)]
         rows = [_compare_counts(one, n) for one in zip(*hits, strict=True)]
         found = pd.DataFrame(rows, columns=["difference", "low", "high", "p"])
     else:
         found = _compare_means(is_label, code, units)
     found.insert(0, "label", names)
-    found.insert(1, "share_a", whole[0])
-    found.insert(2, "share_b", whole[1])
+    found.insert(1, "share_a", shares[0])
+    found.insert(2, "share_b", shares[1])
     return _corrected(found)
 
 
@@ -84,28 +85,24 @@ def differing_genes(
     Returns
     -------
     One row for each gene that at least a tenth of the cells of either group express: `gene`,
-    `log2_fold` of the mean counts per ten thousand, each plus 0.1, of the first group over the
-    second, `expressed_a` and `expressed_b`, shares of cells, and `q`.
+    `log2_fold` of the first group over the second, `expressed_a` and `expressed_b`, shares of cells,
+    and `q`. Over cells, the fold is that of the mean counts per ten thousand, each plus 0.1; over
+    batches, of what is compared.
     """
     seen = [np.asarray((counts[code == group] > 0).mean(axis=0)).ravel() for group in (0, 1)]
     genes = np.flatnonzero(np.maximum(*seen) >= LEAST_EXPRESSED)
-    logs = log_expression(counts)
-    linear = logs.expm1()
-    means = [np.asarray(linear[code == group].mean(axis=0)).ravel() for group in (0, 1)]
+    test = _over_cells if units.kind == "cells" else _over_batches
+    fold, p = test(counts, genes, code, units=units)
     found = pd.DataFrame(
         {
             "gene": np.array(symbols, dtype=object)[genes],
-            "log2_fold": np.log2((means[0] + 0.1) / (means[1] + 0.1))[genes],
+            "log2_fold": fold,
             "expressed_a": seen[0][genes],
             "expressed_b": seen[1][genes],
+            "p": p,
         }
     )
-    if units.kind == "cells":
-        found["p"] = _wilcoxon(logs[:, genes], code)
-    else:
-        found["p"] = _pseudobulk(counts, genes, code, units=units)
-    found = _corrected(found)
-    return found.sort_values(["q", "gene"], ignore_index=True)
+    return _corrected(found).sort_values(["q", "gene"], ignore_index=True)
 
 
 def differing_sets(
@@ -167,11 +164,11 @@ def differing_texts(
     inside = [values[code == group].var(axis=0) for group in (0, 1)]
     spread = np.sqrt(np.maximum(np.mean(inside, axis=0), np.finfo(np.float32).tiny))
     found = _compare_means(values, code, units)
-    means = [values[code == group].mean(axis=0) for group in (0, 1)]
+    means = [_observations(values, code == group, units).mean(axis=0) for group in (0, 1)]
     found.insert(0, "text", list(names))
     found.insert(1, "mean_a", means[0])
     found.insert(2, "mean_b", means[1])
-    found["effect"] = (means[0] - means[1]) / spread
+    found["effect"] = found["difference"] / spread
     return _corrected(found).sort_values(["q", "text"], ignore_index=True)
 
 
@@ -207,9 +204,12 @@ def _compare_means(
 
 
 def _t_test(first: NDArray[np.float64], second: NDArray[np.float64], units: Units) -> Any:
-    if units.kind == "pairs":
-        return stats.ttest_rel(first, second)
-    return stats.ttest_ind(first, second, equal_var=False)
+    with warnings.catch_warnings():
+        # Where all observations are equal there is no p, and none is told.
+        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
+        if units.kind == "pairs":
+            return stats.ttest_rel(first, second)
+        return stats.ttest_ind(first, second, equal_var=False)
 
 
 def _observations(
@@ -222,27 +222,29 @@ def _observations(
     return group_mean(values[chosen], unit, unit.max() + 1)
 
 
-def _wilcoxon(logs: sparse.csr_matrix, code: NDArray[np.intp]) -> NDArray[np.float64]:
+def _over_cells(
+    counts: sparse.csr_matrix, genes: NDArray[np.intp], code: NDArray[np.intp], *, units: Units
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Folds of the mean expression, and Wilcoxon tests."""
     import scanpy as sc
     from anndata import AnnData
 
-    rows = np.flatnonzero(code >= 0)
-    cells = AnnData(logs[rows].astype(np.float32))
-    cells.obs["group"] = pd.Categorical(np.array(["a", "b"])[code[rows]])
+    logs = log_expression(counts)[:, genes]
+    linear = logs.expm1()
+    means = [np.asarray(linear[code == group].mean(axis=0)).ravel() for group in (0, 1)]
+    cells = AnnData(logs.astype(np.float32))
+    cells.obs["group"] = pd.Categorical(np.array(["a", "b"])[code])
     sc.tl.rank_genes_groups(
         cells, "group", groups=["a"], reference="b", method="wilcoxon", tie_correct=True
     )
     found = sc.get.rank_genes_groups_df(cells, "a").set_index("names")["pvals"]
-    return found.loc[cells.var_names].to_numpy()
+    return np.log2((means[0] + 0.1) / (means[1] + 0.1)), found.loc[cells.var_names].to_numpy()
 
 
-def _pseudobulk(
-    counts: sparse.csr_matrix,
-    genes: NDArray[np.intp],
-    code: NDArray[np.intp],
-    *,
-    units: Units,
-) -> NDArray[np.float64]:
+def _over_batches(
+    counts: sparse.csr_matrix, genes: NDArray[np.intp], code: NDArray[np.intp], *, units: Units
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Folds of the summed counts of batches, and t-tests."""
     observed = []
     for group in (0, 1):
         chosen = np.flatnonzero((code == group) & (units.unit >= 0))
@@ -252,7 +254,8 @@ def _pseudobulk(
         sums = (adding @ counts[chosen].astype(np.float64)).toarray()
         per_million = 1e6 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
         observed.append(np.log2(per_million[:, genes] + 1))
-    return np.asarray(_t_test(observed[0], observed[1], units).pvalue)
+    p = np.asarray(_t_test(observed[0], observed[1], units).pvalue)
+    return observed[0].mean(axis=0) - observed[1].mean(axis=0), p
 
 
 def _corrected(found: pd.DataFrame) -> pd.DataFrame:
