@@ -10,7 +10,6 @@ import pytest
 import scmmgpt_tl as scmm
 from scmmgpt_tl import _files
 from scmmgpt_tl.cli import main
-from scmmgpt_tl.cli._read_labels import read_gene_sets
 
 TYPES = {"T": "T cell", "B": "B cell", "mono": "monocyte"}
 
@@ -92,29 +91,3 @@ def test_compare(run, cells, tiny_model, counts_adata, tmp_path, capsys):
     assert all(" ".join(text.split()) in out for text in record["statements"]["sentence"])
     table = pd.read_csv(tmp_path / "account.csv", index_col=0)
     assert list(table["sentence"]) == list(record["statements"]["sentence"])
-
-
-def test_sets_of_genes_from_files(tmp_path):
-    gmt, json_ = tmp_path / "sets.gmt", tmp_path / "sets.json"
-    gmt.write_text("one\tfirst set\tCD3D\tCD3E\t\ntwo\t\tMS4A1\n\n")
-    json_.write_text('{"one": ["CD3D", "CD3E"], "two": ["MS4A1"]}')
-    expected = {"one": ["CD3D", "CD3E"], "two": ["MS4A1"]}
-    assert read_gene_sets(gmt) == expected
-    assert read_gene_sets(json_) == expected
-    with pytest.raises(FileNotFoundError, match="There is no file"):
-        read_gene_sets(tmp_path / "none.gmt")
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("a.json", "[1]"), ("a.json", "{}"), ("a.json", '{"one": "CD3D"}'), ("a.gmt", "one\tx\n")],
-)
-def test_files_without_sets_of_genes(tmp_path, name, content):
-    path = tmp_path / name
-    path.write_text(content)
-    with pytest.raises(ValueError, match="must hold sets of genes"):
-        read_gene_sets(path)
-    broken = tmp_path / "broken.json"
-    broken.write_text("{")
-    with pytest.raises(ValueError, match="is no valid JSON"):
-        read_gene_sets(broken)

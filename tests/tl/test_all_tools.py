@@ -13,6 +13,7 @@ from anndata import AnnData, read_h5ad
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scmmgpt_tl as scmm
+from scmmgpt_tl.pp._orthologs import read_orthologs
 
 from .conftest import assert_same
 
@@ -52,6 +53,24 @@ def test_params_say_how_to_repeat_the_call(done, tiny_model):
     assert params["revision"] == "r1"
     assert params["sha256"] == tiny_model.sha256
     assert {"version", "counts", "slot", "key_added"} <= set(params)
+
+
+def test_mouse_genes_give_what_their_human_orthologs_give(poor_adata, tool):
+    pairs = read_orthologs()
+    of_human = dict(zip(pairs.human.symbols, pairs.mouse.symbols, strict=True))
+    human = poor_adata[:, [name in of_human for name in poor_adata.var_names]].copy()
+    mouse = human.copy()
+    mouse.var_names = [of_human[name] for name in human.var_names]
+    before = mouse.var.copy()
+    tool(human)
+    tool(mouse)
+    assert mouse.var.equals(before)
+    for column in human.obs:
+        assert mouse.obs[column].equals(human.obs[column])
+    for key in human.obsm:
+        np.testing.assert_array_equal(np.asarray(mouse.obsm[key]), np.asarray(human.obsm[key]))
+    (record,) = mouse.uns.values()
+    assert record["params"]["species"] == "mouse"
 
 
 def test_second_run_under_another_key_leaves_the_first(done, tool):

@@ -163,6 +163,7 @@ def test_cells_that_cannot_be_read_are_left_out(poor_adata, compare):
         ({"terms": [" "]}, "`terms` must be a list of texts, none of them empty"),
         ({"terms": []}, "`terms` is empty"),
         ({"gene_sets": {"one": "CD3D"}}, "`gene_sets` must be a dict of names"),
+        ({"gene_sets": {"one": 1}}, "`gene_sets` must be a dict of names"),
         ({"gene_sets": ["CD3D"]}, "`gene_sets` must be a dict of names"),
     ],
 )

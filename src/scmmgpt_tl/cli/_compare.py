@@ -9,7 +9,7 @@ from scmmgpt_tl import get, tl
 
 from . import _summary
 from ._options import add_model, add_output, names, new_for_cells
-from ._read_labels import read_gene_sets
+from ._score_gene_sets import read_sets
 from ._tool_run import run_tool, tell
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def compare(args: argparse.Namespace) -> int:
     key = args.key_added
     options = {name: getattr(args, name) for name in ("groupby", "a", "b", "batch_key")}
     options |= {name: getattr(args, name) for name in ("labels_key", "terms")}
-    options["gene_sets"] = None if args.gene_sets is None else read_gene_sets(args.gene_sets)
+    options["gene_sets"] = None if args.gene_sets is None else read_sets(args.gene_sets)
     run = run_tool(args, tl.compare, options, table=lambda adata: get.comparison_df(adata, key=key))
     tell(args, run, verb="compared", summary=lambda: _summary.account(run.adata, key))
     return 0

@@ -5,9 +5,12 @@ from __future__ import annotations
 from ._comparison import comparison
 from ._descriptions import descriptions
 from ._embedding import embedding
+from ._explain import explain
+from ._gene_sets import gene_sets
 from ._generated import generated
 from ._label_transfer import label_transfer
 from ._mixture import mixture
+from ._proteins import proteins
 from ._scores import scores
 from ._search import search
 from ._support import support
@@ -16,9 +19,12 @@ __all__ = [
     "comparison",
     "descriptions",
     "embedding",
+    "explain",
+    "gene_sets",
     "generated",
     "label_transfer",
     "mixture",
+    "proteins",
     "scores",
     "search",
     "support",

@@ -7,10 +7,14 @@ from ._compare import compare
 from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
+from ._explain import explain
+from ._explain_search import explain_search
 from ._generate import generate
 from ._label_transfer import label_transfer
+from ._proteins import proteins
 from ._rank_terms import rank_terms
 from ._refine import refine
+from ._score_gene_sets import score_gene_sets
 from ._search import search
 
 __all__ = [
@@ -19,9 +23,13 @@ __all__ = [
     "deconvolve",
     "describe",
     "embed",
+    "explain",
+    "explain_search",
     "generate",
     "label_transfer",
+    "proteins",
     "rank_terms",
     "refine",
+    "score_gene_sets",
     "search",
 ]

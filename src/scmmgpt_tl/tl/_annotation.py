@@ -9,8 +9,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl._results import Results, column_names
-
-from ._labels import UNKNOWN
+from scmmgpt_tl._stored import category_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +69,7 @@ def annotation_results(
     record = {"params": params, "labels": table, "reasons": counted, **tables}
     return Results(
         obs={
-            keys.label: _categorical(cells.labels, last=UNKNOWN),
+            keys.label: _categorical(cells.labels),
             keys.score: cells.scores,
             keys.margin: cells.margins,
             keys.cl: _categorical(cells.cl_ids),
@@ -81,8 +80,5 @@ def annotation_results(
     )
 
 
-def _categorical(values: NDArray[np.object_], *, last: str = "") -> pd.Categorical:
-    from natsort import natsorted
-
-    found = sorted(natsorted(set(values)), key=lambda name: name == last)
-    return pd.Categorical(values, categories=found)
+def _categorical(values: NDArray[np.object_]) -> pd.Categorical:
+    return pd.Categorical(values, categories=category_order(values))

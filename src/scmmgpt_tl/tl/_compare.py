@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -279,7 +279,10 @@ def _check(terms: Sequence[str] | None, gene_sets: Mapping[str, Sequence[str]] |
         msg = "`terms` is empty. Name at least one text, or leave it out."
         raise ValueError(msg)
     sets = gene_sets or {}
-    if not isinstance(sets, Mapping) or any(isinstance(genes, str) for genes in sets.values()):
+    # A string would be a set of letters.
+    if not isinstance(sets, Mapping) or not all(
+        isinstance(genes, Iterable) and not isinstance(genes, str) for genes in sets.values()
+    ):
         msg = "`gene_sets` must be a dict of names, each with a list of gene symbols."
         raise ValueError(msg)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._labels import LabelSet
     from ._prompts import Prompts
@@ -47,6 +48,7 @@ def deconvolve(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
@@ -76,6 +78,7 @@ def deconvolve(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {copy}
 
@@ -126,6 +129,7 @@ def deconvolve(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )
