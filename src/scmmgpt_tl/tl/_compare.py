@@ -27,10 +27,8 @@ from ._account import (
     lay_out,
 )
 from ._cautions import about_cautions
-from ._compared import read_compared
+from ._compared import read_compared, read_texts
 from ._comparison_tables import comparison_tables
-from ._labels import embed_wordings
-from ._search import read_query
 from ._session import open_session
 from ._two_groups import choose_units, read_two_groups
 
@@ -40,10 +38,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from mudata import MuData
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._compared import Compared
     from ._two_groups import TwoGroups, Units
@@ -67,6 +66,7 @@ def compare(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -107,6 +107,7 @@ def compare(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -149,6 +150,7 @@ def compare(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )
@@ -159,8 +161,11 @@ def compare(
     rows = np.flatnonzero(groups.code >= 0)
     names = " and ".join(map(repr, groups.names))
     start = logg.info(f"comparing {names}: {len(rows)} cells")
-    part = replace(session, prepared=replace(session.prepared, adata=session.adata[rows]))
-    texts, vectors = _texts(terms, session.model)
+    part = replace(
+        session,
+        prepared=replace(session.prepared, adata=session.adata[rows], rows=range(len(rows))),
+    )
+    texts, vectors = read_texts(terms, session.model)
     cells, table = read_compared(
         part,
         groups,
@@ -252,14 +257,6 @@ def _write(
             )
         )
     return found
-
-
-def _texts(terms: Sequence[str] | None, model: Model) -> tuple[Sequence[str], NDArray[np.float32]]:
-    if terms is None:
-        return model.labels.names, model.label_embeddings
-    names = list(dict.fromkeys(text.strip() for text in terms))
-    wordings = [read_query(text, ontology=ontology.load())[1] for text in names]
-    return names, embed_wordings(wordings, model)
 
 
 def _as_given(group: object) -> str | list[str] | None:

@@ -12,21 +12,23 @@ from scmmgpt_tl import ontology
 
 from ._decide import Level, Rule, decide
 from ._kernels import probabilities
-from ._labels import UNKNOWN, resolve_labels
+from ._labels import UNKNOWN, embed_wordings, resolve_labels
 from ._scoring import scoring
+from ._search import read_query
 from ._two_groups import FEWEST_CELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.scmmgpt import CellStates
 
     from ._session import Session
     from ._two_groups import TwoGroups
 
-__all__ = ["Compared", "read_compared"]
+__all__ = ["Compared", "read_compared", "read_texts"]
 
 
 class Compared(NamedTuple):
@@ -121,6 +123,25 @@ def read_compared(
     kept = np.flatnonzero(readable)
     batch = None if batch_key is None else obs[batch_key].iloc[kept]
     return Compared(counts[kept], code[kept], labels[kept], found["cosine"][kept], batch), table
+
+
+def read_texts(
+    terms: Sequence[str] | None, model: Model
+) -> tuple[Sequence[str], NDArray[np.float32]]:
+    """Return what groups are compared by, and its unit vectors, `(n_texts, width)`.
+
+    Parameters
+    ----------
+    terms
+        Texts of the user; `None` for the model's own labels.
+    model
+        Embeds texts.
+    """
+    if terms is None:
+        return model.labels.names, model.label_embeddings
+    names = list(dict.fromkeys(text.strip() for text in terms))
+    wordings = [read_query(text, ontology=ontology.load())[1] for text in names]
+    return names, embed_wordings(wordings, model)
 
 
 def _kernel(session: Session, vectors: NDArray[np.float32]) -> Callable[..., dict[str, Any]]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.scmmgpt import CellStates
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._labels import LabelSet
     from ._reference import Labelled
@@ -59,6 +60,7 @@ def label_transfer(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -96,6 +98,7 @@ def label_transfer(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -160,6 +163,7 @@ def label_transfer(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

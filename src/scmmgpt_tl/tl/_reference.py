@@ -135,6 +135,7 @@ def open_reference(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species="auto",
         # A modality of the query's is none of a reference that is a plain AnnData.
         mod=mod if hasattr(reference, "mod") else None,
         copy=False,
