@@ -10,6 +10,7 @@ from ._gene_sets import gene_set_scores, gene_sets_df
 from ._genes import gene_embedding, genes_of, nearest_genes
 from ._label_transfer import label_transfer_df
 from ._mixture import mixture_df
+from ._perturbation import perturbation_df
 from ._proteins import protein_df
 from ._rankings import rank_terms_df
 
@@ -25,6 +26,7 @@ __all__ = [
     "label_transfer_df",
     "mixture_df",
     "nearest_genes",
+    "perturbation_df",
     "protein_df",
     "rank_terms_df",
     "scores",

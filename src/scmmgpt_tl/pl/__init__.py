@@ -10,6 +10,7 @@ from ._gene_sets import gene_sets
 from ._generated import generated
 from ._label_transfer import label_transfer
 from ._mixture import mixture
+from ._perturb import perturb
 from ._proteins import proteins
 from ._scores import scores
 from ._search import search
@@ -24,6 +25,7 @@ __all__ = [
     "generated",
     "label_transfer",
     "mixture",
+    "perturb",
     "proteins",
     "scores",
     "search",

@@ -11,6 +11,7 @@ from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
 from ._label_transfer import label_transfer
+from ._perturb import perturb
 from ._proteins import proteins
 from ._rank_terms import rank_terms
 from ._refine import refine
@@ -27,6 +28,7 @@ __all__ = [
     "explain_search",
     "generate",
     "label_transfer",
+    "perturb",
     "proteins",
     "rank_terms",
     "refine",
