@@ -51,6 +51,8 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/few_shot.py
 	$(BIN)/python benchmarks/refine.py
+	$(BIN)/python benchmarks/label_transfer.py
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/explain.py
 	$(BIN)/python benchmarks/proteins.py
 	$(BIN)/python benchmarks/embedding.py

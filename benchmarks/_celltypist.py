@@ -43,7 +43,7 @@ class CellTypist:
         adata.var_names = _gene_names(self.columns)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = _celltypist().annotate(adata, model=self.model)
+            found = open_celltypist().annotate(adata, model=self.model)
         return found.probability_matrix[list(self.types)].to_numpy(dtype=np.float64)
 
 
@@ -66,7 +66,7 @@ def fit_celltypist(
     panel = read_panel(training, measured, max_genes=max_genes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = _celltypist().train(
+        model = open_celltypist().train(
             panel.values.toarray(),
             labels=np.array(training.types)[panel.term],
             genes=_gene_names(panel.columns),
@@ -81,7 +81,7 @@ def _gene_names(columns: NDArray[np.int64]) -> list[str]:
     return [f"gene{i}" for i in columns]
 
 
-def _celltypist() -> Any:
+def open_celltypist() -> Any:
     """Import CellTypist without the messages that it prints from then on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -89,6 +89,18 @@ class DescriptionKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class ComparisonKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.compare`."""
+
+    key: str = "scmm_comparison"
+
+    @property
+    def obs(self) -> str:
+        """Group of each cell, in `obs`."""
+        return self.key
+
+
+@dataclass(frozen=True)
 class SearchKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.search`."""
 

@@ -42,6 +42,8 @@ def bench_folder(counts_adata, tmp_path):
         "description",
         "few_shot",
         "refine",
+        "label_transfer",
+        "compare",
         "explain",
         "gene_sets",
         "generation",

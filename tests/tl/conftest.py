@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -12,6 +15,13 @@ import scmmgpt_tl as scmm
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+GENES = Path(__file__).parents[1] / "data" / "genes.tsv"
+TYPES = {
+    "T cell": ("CD3D", "CD3E", "CD3G", "IL7R", "TRAC"),
+    "cluster seven": ("MS4A1", "CD79A", "CD79B", "CD19"),
+    "monocyte": ("LYZ", "CD14", "S100A8", "S100A9", "CST3"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +41,43 @@ def poor_adata(counts_adata: AnnData) -> AnnData:
     return counts_adata
 
 
-TYPES = ["T cell", "B cell", "monocyte"]
+def label_transfer(adata: AnnData, **more) -> AnnData | None:
+    """Take labels from other cells than those that get them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The Cell Ontology has no 'cluster seven'")
+        return scmm.tl.label_transfer(adata, labelled_cells(), "type", **more)
+
+
+def labelled_cells() -> AnnData:
+    """Thirty cells of two named types and one whose name tells nothing."""
+    from anndata import AnnData
+
+    from scmmgpt_tl.model.genes import GeneTable
+
+    rng = np.random.default_rng(7)
+    symbols = np.array(GeneTable.read(GENES).symbols)[:250]
+    types = np.repeat(list(TYPES), 10)
+    rate = np.tile(rng.gamma(0.4, 1.0, len(symbols)), (30, 1))
+    for name, markers in TYPES.items():
+        rate[np.ix_(types == name, np.isin(symbols, markers))] += 8
+    return AnnData(
+        csr_matrix(rng.poisson(rate).astype(np.float32)),
+        obs=pd.DataFrame({"type": types}, index=[f"known{i}" for i in range(30)]),
+        var=pd.DataFrame(index=symbols),
+    )
+
+
 TOOLS = {
     "annotate": scmm.tl.annotate,
     "annotate-groups": lambda adata, **more: scmm.tl.annotate(adata, None, "cluster", **more),
     "annotate-deepest": lambda adata, **more: scmm.tl.annotate(adata, level="deepest", **more),
-    "deconvolve": lambda adata, **more: scmm.tl.deconvolve(adata, TYPES, **more),
+    "compare": lambda adata, **more: scmm.tl.compare(adata, "T", "B", groupby="cluster", **more),
+    "deconvolve": lambda adata, **more: scmm.tl.deconvolve(
+        adata, ["T cell", "B cell", "monocyte"], **more
+    ),
     "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
     "embed": scmm.tl.embed,
+    "label_transfer": label_transfer,
     "rank_terms": lambda adata, **more: scmm.tl.rank_terms(adata, None, "cluster", **more),
     "search": lambda adata, **more: scmm.tl.search(adata, "T cell", **more),
 }

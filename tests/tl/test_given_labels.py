@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from scmmgpt_tl.tl._given_labels import given_labels
+from scmmgpt_tl.tl._given_labels import given_codes, given_labels
 
 
 @pytest.mark.parametrize("dtype", [object, "category", "string"])
@@ -31,3 +31,16 @@ def test_a_missing_column_is_named():
         ValueError, match=r"\.obs\['type'\]. Choose `labels_key` from leiden, donor"
     ):
         given_labels(adata, "type")
+
+
+def test_labels_have_numbers():
+    column = ["T cell", None, "Unknown", " B cell ", "", "T cell"]
+    obs = pd.DataFrame({"type": column, "one": "T cell"}, index=list("abcdef"))
+    adata = AnnData(np.ones((6, 1), np.float32), obs=obs)
+    names, code = given_codes(adata, "type")
+    assert names == ["B cell", "T cell"]
+    np.testing.assert_array_equal(code, [1, -1, -1, 0, -1, 1])
+    with pytest.raises(
+        ValueError, match=r"there\['one'\] must hold at least two labels, found \['T"
+    ):
+        given_codes(adata, "one", slot="there")

@@ -7,7 +7,7 @@ import scmmgpt_tl as scmm
 from scmmgpt_tl.model.load import load_model
 from scmmgpt_tl.tl._labels import resolve_labels
 from scmmgpt_tl.train import finetune
-from scmmgpt_tl.train._finetune import known_vectors, read_labels
+from scmmgpt_tl.train._finetune import known_vectors
 
 
 @pytest.fixture
@@ -78,14 +78,6 @@ def test_labels_start_where_the_model_knows_them(tiny_model):
     found = known_vectors(labels, tiny_model).numpy()
     own = tiny_model.labels.cl_ids.index("CL:0000182")
     np.testing.assert_allclose(found[1], tiny_model.label_embeddings[own], atol=1e-5)
-
-
-def test_missing_labels_are_left_out(labelled):
-    labelled.obs["type"] = labelled.obs["type"].where(np.arange(60) >= 5)
-    names, code = read_labels(labelled, "type")
-    assert names == ["B cell", "T cell", "strange cell"]
-    assert (code[:5] == -1).all()
-    assert (code[5:] >= 0).all()
 
 
 def test_a_missing_column_is_named(labelled, tiny_model):

@@ -7,12 +7,14 @@ from importlib.metadata import version
 
 from . import (
     _annotate,
+    _compare,
     _deconvolve,
     _describe,
     _embed,
     _explain,
     _generate,
     _info,
+    _label_transfer,
     _merge,
     _perturb,
     _proteins,
@@ -26,10 +28,12 @@ from . import (
 ADD = (
     _annotate.add,
     _refine.add,
+    _label_transfer.add,
     _explain.add,
     _proteins.add,
     _embed.add,
     _describe.add,
+    _compare.add,
     _search.add,
     _score_gene_sets.add,
     _deconvolve.add,

@@ -74,6 +74,15 @@ def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     return "\n".join(lines)
 
 
+def account(adata: AnnData, key: str) -> str:
+    """Show the sentences of a comparison, each with its evidence."""
+    statements = get.comparison_df(adata, key=key)
+    return "\n".join(
+        f"{paragraph(row.sentence)}\n{paragraph('(' + row.evidence.rstrip('.') + ')')}"
+        for row in statements.itertuples()
+    )
+
+
 def mixture(adata: AnnData, key: str, *, most: int = 12) -> str:
     """Show the mean share of each label, and where it is the largest."""
     shares = get.mixture_df(adata, key=key)

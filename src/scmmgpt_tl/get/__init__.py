@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ._annotation import annotation_df, scores
+from ._comparison import comparison_df
 from ._descriptions import description_df
 from ._explanations import explanation_df
 from ._gene_sets import gene_set_scores, gene_sets_df
 from ._genes import gene_embedding, genes_of, nearest_genes
+from ._label_transfer import label_transfer_df
 from ._mixture import mixture_df
 from ._perturbation import perturbation_df
 from ._proteins import protein_df
@@ -14,12 +16,14 @@ from ._rankings import rank_terms_df
 
 __all__ = [
     "annotation_df",
+    "comparison_df",
     "description_df",
     "explanation_df",
     "gene_embedding",
     "gene_set_scores",
     "gene_sets_df",
     "genes_of",
+    "label_transfer_df",
     "mixture_df",
     "nearest_genes",
     "perturbation_df",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ._comparison import comparison
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._explain import explain
 from ._gene_sets import gene_sets
 from ._generated import generated
+from ._label_transfer import label_transfer
 from ._mixture import mixture
 from ._perturb import perturb
 from ._proteins import proteins
@@ -15,11 +17,13 @@ from ._search import search
 from ._support import support
 
 __all__ = [
+    "comparison",
     "descriptions",
     "embedding",
     "explain",
     "gene_sets",
     "generated",
+    "label_transfer",
     "mixture",
     "perturb",
     "proteins",

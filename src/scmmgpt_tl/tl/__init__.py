@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ._annotate import annotate
+from ._compare import compare
 from ._deconvolve import deconvolve
 from ._describe import describe
 from ._embed import embed
 from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
+from ._label_transfer import label_transfer
 from ._perturb import perturb
 from ._proteins import proteins
 from ._rank_terms import rank_terms
@@ -18,12 +20,14 @@ from ._search import search
 
 __all__ = [
     "annotate",
+    "compare",
     "deconvolve",
     "describe",
     "embed",
     "explain",
     "explain_search",
     "generate",
+    "label_transfer",
     "perturb",
     "proteins",
     "rank_terms",

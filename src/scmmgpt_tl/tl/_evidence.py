@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["group_levels", "top_genes", "top_terms"]
+__all__ = ["group_levels", "is_telling", "top_genes", "top_terms"]
 
 _LEAST_STRENGTH = 0.05
 #: Genes that tell the state of the library more than the kind of cell, or that nobody can read.
@@ -23,6 +23,11 @@ _UNTELLING = re.compile(
     r"^(MT-|MTRNR|MTATP|RP[LS]\d|RPLP|RPSA|MRP[LS]\d|MALAT1$|NEAT1$|XIST$|TSIX$|EEF1[AB]|TMSB\d|"
     r"ENSG\d|LINC\d|LOC\d|A[CLFP]\d{5}|RP\d+-|CT[ABCD]-|KB-|XX)|-AS\d$|-OT\d?$|-IT\d$|\.\d+$"
 )
+
+
+def is_telling(symbol: str) -> bool:
+    """Whether a gene tells of the kind of cell, and has a name that can be read."""
+    return not _UNTELLING.search(symbol)
 
 
 def group_levels(
@@ -95,7 +100,7 @@ def top_genes(
     -------
     Names per group.
     """
-    telling = np.array([not _UNTELLING.search(symbol) for symbol in symbols], dtype=bool)
+    telling = np.array([is_telling(symbol) for symbol in symbols], dtype=bool)
     total = inside + outside
     share = np.divide(inside, total, out=np.zeros_like(inside), where=total > 0)
     strength = (inside - outside) * share

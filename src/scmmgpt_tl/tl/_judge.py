@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ._labels import LabelSet
     from ._session import Session
 
-__all__ = ["Judge", "calibration_of", "own_judge", "published_judge"]
+__all__ = ["UNCALIBRATED", "Judge", "calibration_of", "own_judge", "published_judge"]
 
 # Nothing was fitted: shares are scores as they are, and none is too low.
-_UNCALIBRATED = Calibration(temperature=1, slope=1, intercept=0, threshold=0, min_genes=1)
+UNCALIBRATED = Calibration(temperature=1, slope=1, intercept=0, threshold=0, min_genes=1)
 
 
 class Judge(NamedTuple):
@@ -51,7 +51,7 @@ class Judge(NamedTuple):
 
 def calibration_of(model: Model | EncoderModel) -> Calibration:
     """Return how a model's probabilities become scores."""
-    return getattr(model, "calibration", _UNCALIBRATED)
+    return getattr(model, "calibration", UNCALIBRATED)
 
 
 def own_judge(session: Session, asked: LabelSet, ontology: CellOntology) -> Judge:
@@ -98,4 +98,4 @@ def published_judge(model: CellTextModel, asked: LabelSet, ontology: CellOntolog
         droplet[:, CELL] = 1
         return {"p": p, "droplet": droplet, "n_genes": seen}
 
-    return Judge(model.asking(texts), kernel, _UNCALIBRATED)
+    return Judge(model.asking(texts), kernel, UNCALIBRATED)

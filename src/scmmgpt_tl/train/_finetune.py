@@ -18,7 +18,7 @@ from scmmgpt_tl.model.calibration import fit_score
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.ontology._share_out import most_specific
-from scmmgpt_tl.tl._given_labels import given_labels
+from scmmgpt_tl.tl._given_labels import given_codes
 from scmmgpt_tl.tl._labels import embed_labels, resolve_labels
 from scmmgpt_tl.tl._session import open_session
 
@@ -128,7 +128,7 @@ def finetune(
         copy=False,
     )
     base = session.model
-    names, code = read_labels(session.adata, labels_key)
+    names, code = given_codes(session.adata, labels_key)
     seen = session.run(
         _keep_projected(base, session.measured), batch_size=batch_size, desc="finetune"
     )
@@ -173,23 +173,6 @@ class _Cells:
 
     def only(self, rows: NDArray[np.int64]) -> _Cells:
         return _Cells(self.projected[rows], self.label[rows], self.single[rows])
-
-
-def read_labels(adata: AnnData, key: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the labels of a column, sorted, and the label of each cell, -1 for none.
-
-    Raises
-    ------
-    ValueError
-        There is no such column, or it holds fewer than two labels.
-    """
-    said = given_labels(adata, key)
-    names = sorted(set(said) - {""})
-    if len(names) < 2:
-        msg = f".obs[{key!r}] must hold at least two labels, found {names}."
-        raise ValueError(msg)
-    place = {text: i for i, text in enumerate(names)}
-    return names, np.array([place.get(text, -1) for text in said], dtype=np.int64)
 
 
 def known_vectors(labels: LabelSet, model: Model) -> torch.Tensor:

@@ -1,0 +1,128 @@
+"""From labelled cells to the chances of their labels in other cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scmmgpt_tl.ontology._roll_up import on_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from scmmgpt_tl.ontology import CellOntology
+
+__all__ = ["held_kinds", "learned_shares", "weigh"]
+
+PENALTY, TOLERANCE = 3.0, 1e-6
+SMALLEST = 1e-3
+# A kind that the model sees in a label's own cells on average at this much belongs to the label.
+HELD = 0.1
+
+
+def learned_shares(
+    reference: NDArray[np.floating], code: NDArray[np.intp], query: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Share of each label in each cell, by logistic regression on places in the shared space.
+
+    Parameters
+    ----------
+    reference
+        Unit vectors of the labelled cells, `(n_labelled, width)`.
+    code
+        Their labels, each from 0 up occurring, `(n_labelled,)`.
+    query
+        Unit vectors of the other cells, `(n_cells, width)`.
+
+    Returns
+    -------
+    `(n_cells, n_labels)`, each row summing to 1.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    # A rare label counts as much as a common one: the query may have others of them.
+    classifier = LogisticRegression(
+        C=PENALTY, max_iter=1000, tol=TOLERANCE, class_weight="balanced"
+    )
+    classifier.fit(reference.astype(np.float64), code)
+    shares: NDArray[np.float64] = classifier.predict_proba(query.astype(np.float64))
+    return shares
+
+
+def weigh(
+    learned: NDArray[np.floating],
+    told: NDArray[np.floating],
+    *,
+    named: NDArray[np.bool_],
+    text_weight: float,
+) -> NDArray[np.float64]:
+    r"""Weigh what labelled cells say against what the labels' names say.
+
+    With shares :math:`l` by cells and :math:`t` by text,
+
+    .. math:: q_j \propto l_j^{1 - w} \, t_j^{w} .
+
+    A name that tells nothing has no text to be judged by: the texts share out among the other
+    labels no more than the cells leave these.
+
+    Parameters
+    ----------
+    learned, told
+        Shares of the labels, `(n_cells, n_labels)`.
+    named
+        Which names tell what the label is, `(n_labels,)`.
+    text_weight
+        How much the texts count, :math:`w`.
+    """
+    by_text = learned.astype(np.float64)
+    if named.any():
+        left = learned[:, named].sum(axis=1, keepdims=True)
+        texts = told[:, named] + np.finfo(np.float32).tiny
+        by_text[:, named] = left * texts / texts.sum(axis=1, keepdims=True)
+    logs = (1 - text_weight) * np.log(learned + SMALLEST) + text_weight * np.log(by_text + SMALLEST)
+    q = np.exp(logs - logs.max(axis=1, keepdims=True))
+    weighed: NDArray[np.float64] = q / q.sum(axis=1, keepdims=True)
+    return weighed
+
+
+def held_kinds(
+    kinds: Sequence[Sequence[str]],
+    own_ids: Sequence[str],
+    *,
+    seen: NDArray[np.floating],
+    code: NDArray[np.intp],
+    ontology: CellOntology,
+) -> NDArray[np.float64]:
+    """Tell which of the model's own labels a reference holds, 0 to 1.
+
+    It holds what is one of its labels, or above or below one; for labels whose names tell nothing,
+    what the model sees in their cells.
+
+    Parameters
+    ----------
+    kinds
+        Ids of the kinds of cell that each label of the reference speaks of.
+    own_ids
+        Ids of the model's own labels.
+    seen
+        Probabilities of these in the labelled cells, `(n_labelled, n_own)`.
+    code
+        Labels of these cells, `(n_labelled,)`.
+    ontology
+        Which label is which kind of cell.
+
+    Returns
+    -------
+    `(n_own,)`.
+    """
+    ids = sorted({ontology.current(key) for some in kinds for key in some})
+    own = [ontology.current(key) if key else "" for key in own_ids]
+    lines = on_one_line(own, ids, ontology=ontology).reshape(len(own), len(ids))
+    held = np.array([float(any(line)) for line in lines])
+    for label in (i for i, some in enumerate(kinds) if not some):
+        in_cells = np.asarray(seen[code == label].mean(axis=0), np.float64)
+        held = np.maximum(held, np.minimum(in_cells / HELD, 1))
+    return held
