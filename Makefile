@@ -51,6 +51,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/few_shot.py
 	$(BIN)/python benchmarks/refine.py
 	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/integrate.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/description.py
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scanpy as sc
@@ -11,8 +11,12 @@ from _data import read_query
 from _scanvi import whole_numbers
 from _scvi import TRAINING, open_scvi
 from anndata import AnnData
+from scipy import sparse
 
 import scmmgpt_tl as scmm
+from scmmgpt_tl._input import prepare
+from scmmgpt_tl.tl._label_shift import beside, remove_shifts
+from scmmgpt_tl.tl._place import principal_components
 
 if TYPE_CHECKING:
     from _data import Study
@@ -29,6 +33,49 @@ def by_model(study: Study, *, model: Model) -> NDArray[np.floating]:
         warnings.simplefilter("ignore", UserWarning)
         found = scmm.tl.embed(study.adata, model=model, counts=study.counts, copy=True)
     return found.obsm["X_scmm"]
+
+
+def by_integrating(
+    study: Study, batch: NDArray[np.str_], *, model: Model, named: bool = False, **more: Any
+) -> NDArray[np.floating]:
+    """Return what `tl.integrate` makes of the cells, with labels that the model gave them.
+
+    Parameters
+    ----------
+    study, batch
+        Cells, and the batch of each.
+    model
+        Ours.
+    named
+        Whether it chooses among the names of the study's labels; else among its own.
+    more
+        Further arguments.
+    """
+    adata = study.adata.copy()
+    adata.obs["batch"] = batch
+    key = "chosen" if named else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        if named:
+            scmm.tl.annotate(
+                adata, list(study.asked), model=model, counts=study.counts, key_added="chosen"
+            )
+        if more.get("method") == "scanvi":
+            adata.X = whole_numbers(sparse.csr_matrix(adata.X))
+        scmm.tl.integrate(adata, "batch", key=key, model=model, counts=study.counts, **more)
+    return adata.obsm["X_scmm_integrated"]
+
+
+def by_batch_means(study: Study, batch: NDArray[np.str_], *, model: Model) -> NDArray[np.floating]:
+    """Return what the linear mode makes of cells that all have the same label."""
+    adata = study.adata
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        prepared = prepare(adata, genes=model.genes, counts=study.counts)
+    components = principal_components(prepared, np.arange(adata.n_obs))
+    place = beside([components, by_model(study, model=model)])
+    codes = np.unique(batch, return_inverse=True)[1]
+    return remove_shifts(place, np.ones((len(place), 1)), codes)
 
 
 def by_pca(study: Study, *, model: Model, seed: int) -> NDArray[np.floating]:

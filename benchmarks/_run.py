@@ -78,11 +78,24 @@ def add_sentences(parser: argparse.ArgumentParser) -> None:
 
 def data_sets(given: argparse.Namespace) -> list[Path]:
     """Return the files to run on, or leave where there are none."""
-    paths = sorted(path for path in given.data.glob("*.h5ad") if _wanted(path.stem, given.only))
+    paths = sorted(path for path in given.data.glob("*.h5ad") if is_wanted(path.stem, given.only))
     if not paths:
         sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
     given.out.mkdir(parents=True, exist_ok=True)
     return paths
+
+
+def is_wanted(name: str, only: Sequence[str] | None) -> bool:
+    """Tell whether a data set is to be run on.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    only
+        How the names start of those that are; `None` for all.
+    """
+    return only is None or name.startswith(tuple(only))
 
 
 def packages_of(methods: Sequence[str], packages: Mapping[str, Sequence[str]]) -> list[str]:
@@ -178,7 +191,3 @@ def _is_installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _wanted(name: str, only: Sequence[str] | None) -> bool:
-    return only is None or name.startswith(tuple(only))

@@ -37,6 +37,7 @@ TOOLS = {
     "annotate-deepest": lambda adata, **more: scmm.tl.annotate(adata, level="deepest", **more),
     "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
     "embed": scmm.tl.embed,
+    "integrate": lambda adata, **more: scmm.tl.integrate(adata, "cluster", **more),
     "rank_terms": lambda adata, **more: scmm.tl.rank_terms(adata, None, "cluster", **more),
     "search": lambda adata, **more: scmm.tl.search(adata, "T cell", **more),
 }

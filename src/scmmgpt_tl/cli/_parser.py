@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
-from . import _annotate, _describe, _embed, _generate, _info, _refine, _search, _train
+from . import _annotate, _describe, _embed, _generate, _info, _integrate, _refine, _search, _train
 
 # In the order of `scmm --help`.
 ADD = (
     _annotate.add,
     _refine.add,
     _embed.add,
+    _integrate.add,
     _describe.add,
     _search.add,
     _generate.add,

@@ -6,8 +6,18 @@ from ._annotate import annotate
 from ._describe import describe
 from ._embed import embed
 from ._generate import generate
+from ._integrate import integrate
 from ._rank_terms import rank_terms
 from ._refine import refine
 from ._search import search
 
-__all__ = ["annotate", "describe", "embed", "generate", "rank_terms", "refine", "search"]
+__all__ = [
+    "annotate",
+    "describe",
+    "embed",
+    "generate",
+    "integrate",
+    "rank_terms",
+    "refine",
+    "search",
+]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
+from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import Results, column_names
 
 from ._labels import UNKNOWN
@@ -15,14 +16,13 @@ from ._labels import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from anndata import AnnData
     from numpy.typing import NDArray
-
-    from scmmgpt_tl._keys import AnnotationKeys
 
     from ._labels import LabelSet
     from ._verdict import Verdict
 
-__all__ = ["annotation_results"]
+__all__ = ["annotation_results", "read_scores"]
 
 
 def annotation_results(
@@ -79,6 +79,28 @@ def annotation_results(
         obsm={keys.scores: frame},
         uns={keys.uns: record},
     )
+
+
+def read_scores(adata: AnnData, key: str) -> NDArray[np.float64]:
+    """Read the probability of each label in each cell, `(n_cells, n_labels)`.
+
+    Parameters
+    ----------
+    adata
+        Annotated cells.
+    key
+        The `key_added` of the annotation.
+
+    Raises
+    ------
+    ValueError
+        The probabilities are gone.
+    """
+    slot = AnnotationKeys(key).scores
+    if slot not in adata.obsm:
+        msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
+        raise ValueError(msg)
+    return np.asarray(adata.obsm[slot], dtype=np.float64)
 
 
 def _categorical(values: NDArray[np.object_], *, last: str = "") -> pd.Categorical:

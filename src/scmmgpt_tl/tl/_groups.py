@@ -33,7 +33,7 @@ class Groups(NamedTuple):
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
 
 
-def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
+def read_groups(obs: pd.DataFrame, groupby: str, *, argument: str = "groupby") -> Groups:
     """Read the groups of a column; groups without cells are left out.
 
     Parameters
@@ -42,6 +42,8 @@ def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
         Table of the cells.
     groupby
         Its column.
+    argument
+        What the user calls it, for messages.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
         There is no such column, or it names no group.
     """
     if groupby not in obs:
-        msg = f"Did not find .obs[{groupby!r}]. Choose `groupby` from {', '.join(map(str, obs))}."
+        there = ", ".join(map(str, obs)) or "nothing: there are no columns"
+        msg = f"Did not find .obs[{groupby!r}]. Choose `{argument}` from {there}."
         raise ValueError(msg)
     column = obs[groupby]
     if isinstance(column.dtype, pd.CategoricalDtype):

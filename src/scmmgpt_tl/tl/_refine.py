@@ -15,7 +15,7 @@ from scmmgpt_tl._results import flat, target
 from scmmgpt_tl.get import annotation_df
 from scmmgpt_tl.get._record import read_record
 
-from ._annotation import annotation_results
+from ._annotation import annotation_results, read_scores
 from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
 from ._judge import calibration_of
@@ -205,11 +205,7 @@ def _refined(
 def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
     record = read_record(adata, key, needs="labels", tool="annotate")
     reasons = annotation_df(adata, key=key)["reason"].to_numpy().astype(object)
-    table, slot = record["labels"], AnnotationKeys(key).scores
-    if slot not in adata.obsm:
-        msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
-        raise ValueError(msg)
-    p = adata.obsm[slot].to_numpy().astype(np.float64)
+    table, p = record["labels"], read_scores(adata, key)
     names, ids = [str(n) for n in table["name"]], [str(i) for i in table["cl_id"]]
     descriptions = [str(text) for text in table["description"]]
     cl = ontology.load()
