@@ -62,7 +62,12 @@ def by_integrating(
             )
         if more.get("method") == "scanvi":
             adata.X = whole_numbers(sparse.csr_matrix(adata.X))
-        scmm.tl.integrate(adata, "batch", key=key, model=model, counts=study.counts, **more)
+        try:
+            scmm.tl.integrate(adata, "batch", key=key, model=model, counts=study.counts, **more)
+        except ValueError as error:
+            if "sure cells" not in str(error):
+                raise
+            return None
     return adata.obsm["X_scmm_integrated"]
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
 
-    Embedder = Callable[[Study, NDArray[np.str_] | None], NDArray[np.floating]]
+    Embedder = Callable[[Study, NDArray[np.str_] | None], NDArray[np.floating] | None]
 
 NAME = "embedding"
 PICTURE = "benchmark_embedding.png"
@@ -107,7 +107,8 @@ def compare(
     study
         Its cells.
     methods
-        What embeds them; those that correct for batches are left out where there are none.
+        What embeds them, or says that it cannot; those that correct for batches are left out where
+        there are none.
     batch
         Batch of each cell, where they are to be mixed.
     """
@@ -120,6 +121,9 @@ def compare(
             continue
         start = time.perf_counter()
         vectors = embed(study, batch)
+        if vectors is None:
+            print(f"{study.name:36} {method:14} has nothing to go by", flush=True)
+            continue
         row: dict[str, object] = {
             "data_set": study.name,
             "method": method,
