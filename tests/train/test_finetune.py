@@ -89,7 +89,9 @@ def test_missing_labels_are_left_out(labelled):
 
 
 def test_a_missing_column_is_named(labelled, tiny_model):
-    with pytest.raises(KeyError, match=r"Did not find .obs\['celltype'\]. Columns: 'cluster'"):
+    with pytest.raises(
+        ValueError, match=r"Did not find .obs\['celltype'\]. Choose `labels_key` from cluster"
+    ):
         finetune(labelled, "celltype", model=tiny_model)
 
 

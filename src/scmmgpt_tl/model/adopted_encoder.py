@@ -50,6 +50,8 @@ class AdoptedEncoder(nn.Module):
     # A state a gene takes far more memory than a few a cell.
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 32, "cuda": 256, "mps": 64}
     """Cells a batch by default, by device."""
+    is_small: ClassVar[bool] = False
+    """Whether a core had better have a batch of its own than share one."""
 
     def __init__(self, config: AdoptedConfig, tokenizer: MatchedTokenizer) -> None:
         super().__init__()

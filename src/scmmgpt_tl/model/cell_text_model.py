@@ -191,6 +191,11 @@ class Questions:
         """Cells a batch by default, by device."""
         return self.model.batch_sizes
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a core had better have a batch of its own than share one."""
+        return self.model.is_small
+
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None
     ) -> Comparison:

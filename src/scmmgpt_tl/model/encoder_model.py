@@ -143,6 +143,8 @@ class EncoderModel:
     # Far slower than our own encoder: smaller batches, for a bar that moves.
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 64, "cuda": 1024, "mps": 256}
     """Cells a batch by default, by device."""
+    is_small: ClassVar[bool] = False
+    """Whether a core had better have a batch of its own than share one."""
 
     @property
     def key(self) -> str:

@@ -89,6 +89,11 @@ class Model:
         """Cells a batch by default, by device."""
         return self.network.cell_encoder.batch_sizes
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a core had better have a batch of its own than share one."""
+        return self.network.cell_encoder.is_small
+
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None
     ) -> CellStates:

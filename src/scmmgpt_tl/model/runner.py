@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
+from .blocks import read_ahead, rebatch
+from .lanes import count_lanes, encode_ahead
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -75,6 +78,10 @@ class Encoder(Protocol):
     def batch_sizes(self) -> Mapping[str, int]:
         """Cells a batch by default, by device."""
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a core had better have a batch of its own than share one."""
+
     def encode_cells(self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None) -> Any:
         """Encode counts (cells, genes)."""
 
@@ -93,7 +100,8 @@ def map_cells(
     """Apply ``kernel`` to the states of all cells.
 
     Blocks are read by one thread ahead of the network and cut into batches of their own size, so
-    that no result depends on how the file is stored. Out of memory, a batch is halved and tried
+    that no result depends on how the file is stored. Small networks encode several batches at
+    once, a core each; the kernel gets them in order, one at a time. Out of memory, a batch is halved and tried
     again; torch's threads and random state are left as they are.
 
     Parameters
@@ -130,16 +138,20 @@ def map_cells(
     start = perf_counter()
     batches = _Batches(model, kernel, batch_size, measured)
     outputs = _Outputs(n_obs)
+    n_lanes = count_lanes(model) if n_obs > batches.size else 1
     with (
-        closing(_read_ahead(blocks)) as reader,
+        closing(read_ahead(blocks)) as reader,
+        closing(
+            encode_ahead(model, rebatch(reader, batches.size), measured, n_lanes=n_lanes)
+        ) as encoded,
         tqdm(total=n_obs, desc=desc, unit="cell", disable=not progress) as bar,
     ):
-        for rows in _rebatch(reader, batches.size):
-            for part in batches.run(rows):
+        for rows, states in encoded:
+            for part in batches.run(rows, states):
                 bar.update(outputs.add(part))
     if n_obs == 0:
         # A cell without counts shows the kernel's names, widths and types.
-        outputs.shape_from(batches.once(csr_matrix((1, len(model.genes)), dtype=np.float32)))
+        outputs.shape_from(batches.alone(csr_matrix((1, len(model.genes)), dtype=np.float32)))
     seconds = perf_counter() - start
     report = RunReport(
         n_cells=n_obs,
@@ -168,20 +180,30 @@ class _Batches:
             msg = f"`batch_size` must be at least 1, found {batch_size!r}."
             raise ValueError(msg)
 
-    def run(self, rows: csr_matrix) -> Iterator[dict[str, NDArray[Any]]]:
+    def run(self, rows: csr_matrix, states: Callable[[], Any]) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yield the results of a batch: of all of it, or of parts where memory runs out."""
         start = 0
+        # Batches that were cut before another one ran out of memory are too large now.
+        if rows.shape[0] <= self.size:
+            part = self._attempt(lambda: self._judge(states(), rows), rows.shape[0])
+            if part is not None:
+                yield part
+                return
         while start < rows.shape[0]:
             batch = rows[start : start + self.size]
-            part = self._attempt(batch)
-            if part is None:
-                self._halve(batch.shape[0])
-                continue
-            start += batch.shape[0]
-            yield part
+            part = self._attempt(partial(self.alone, batch), batch.shape[0])
+            if part is not None:
+                start += batch.shape[0]
+                yield part
 
     @torch.inference_mode()
-    def once(self, batch: csr_matrix) -> dict[str, NDArray[Any]]:
-        results = self.kernel(self.model.encode_cells(batch, self.measured), batch)
+    def alone(self, batch: csr_matrix) -> dict[str, NDArray[Any]]:
+        """Encode a batch and return the kernel's arrays."""
+        return self._judge(self.model.encode_cells(batch, self.measured), batch)
+
+    @torch.inference_mode()
+    def _judge(self, states: Any, batch: csr_matrix) -> dict[str, NDArray[Any]]:
+        results = self.kernel(states, batch)
         arrays = {name: _to_numpy(values) for name, values in results.items()}
         wrong = {name: a.shape for name, a in arrays.items() if a.shape[:1] != batch.shape[:1]}
         if wrong:
@@ -189,21 +211,25 @@ class _Batches:
             raise ValueError(msg)
         return arrays
 
-    def _attempt(self, batch: csr_matrix) -> dict[str, NDArray[Any]] | None:
+    def _attempt(
+        self, work: Callable[[], dict[str, NDArray[Any]]], n_cells: int
+    ) -> dict[str, NDArray[Any]] | None:
+        """Return what the work gives, or shrink the batches where memory runs out."""
         try:
-            return self.once(batch)
+            return work()
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
-            if batch.shape[0] == 1:
+            if n_cells == 1:
                 error.add_note(
                     f"One cell alone does not fit into the memory of {self.model.device}."
                 )
                 raise
-            return None
+        # Outside of the except block: the error's traceback would keep the tensors alive.
+        self._halve(n_cells)
+        return None
 
     def _halve(self, n_cells: int) -> None:
-        # Outside of the except block: the error's traceback would keep the tensors alive.
         self.size = n_cells // 2
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -241,33 +267,6 @@ class _Outputs:
     def _refuse(self, found: str) -> None:
         msg = f"The blocks hold {found} cells where `n_obs` is {self.n_obs}."
         raise ValueError(msg)
-
-
-def _read_ahead(blocks: Iterable[csr_matrix]) -> Generator[csr_matrix, None, None]:
-    """Yield blocks while a thread reads the next one."""
-    iterator = iter(blocks)
-    with ThreadPoolExecutor(1, thread_name_prefix="scmm-read") as pool:
-        pending = pool.submit(next, iterator, None)
-        while (block := pending.result()) is not None:
-            pending = pool.submit(next, iterator, None)
-            yield block
-
-
-def _rebatch(blocks: Iterable[csr_matrix], size: int) -> Iterator[csr_matrix]:
-    """Cut blocks of any number of rows into batches of ``size``; the last may be smaller."""
-    held: list[csr_matrix] = []
-    for block in blocks:
-        held.append(block)
-        n_rows = sum(part.shape[0] for part in held)
-        if n_rows < size:
-            continue
-        joined = vstack(held, format="csr") if len(held) > 1 else block
-        full = n_rows - n_rows % size
-        for start in range(0, full, size):
-            yield joined[start : start + size]
-        held = [joined[full:]]
-    if sum(part.shape[0] for part in held):
-        yield vstack(held, format="csr")
 
 
 def _batch_size(model: Encoder) -> int:

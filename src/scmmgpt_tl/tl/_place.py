@@ -37,7 +37,10 @@ def read_place(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
     """
     there = ", ".join(map(repr, adata.obsm)) or "nothing"
     if use_rep not in adata.obsm:
-        msg = f"Did not find adata.obsm[{use_rep!r}] of `use_rep`; `.obsm` has {there}."
+        msg = (
+            f"Did not find adata.obsm[{use_rep!r}] of `use_rep`; `.obsm` has {there}. Leave it out "
+            "for principal components, or make it first (sc.pp.pca makes 'X_pca')."
+        )
         raise ValueError(msg)
     held = adata.obsm[use_rep]
     try:

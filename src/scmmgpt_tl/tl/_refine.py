@@ -18,6 +18,7 @@ from scmmgpt_tl.get._record import read_record
 from ._annotation import annotation_results, read_scores
 from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
+from ._given_labels import given_labels
 from ._judge import calibration_of
 from ._labels import UNKNOWN, LabelSet
 from ._place import principal_components, read_place
@@ -209,7 +210,7 @@ def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
     names, ids = [str(n) for n in table["name"]], [str(i) for i in table["cl_id"]]
     descriptions = [str(text) for text in table["description"]]
     cl = ontology.load()
-    known = _known_labels(adata, labels_key)
+    known = given_labels(adata, labels_key) if labels_key is not None else [""] * adata.n_obs
     meant, added = _match(sorted(set(known) - {""}), dict(zip(names, ids, strict=True)), cl)
     new = tuple(added)
     labels = LabelSet(
@@ -247,22 +248,6 @@ def _match(
             if key:
                 of_id[key] = name
     return meant, added
-
-
-def _known_labels(adata: AnnData, labels_key: str | None) -> list[str]:
-    """Return the label that the user gave each cell, `""` where none."""
-    if labels_key is None:
-        return [""] * adata.n_obs
-    if labels_key not in adata.obs:
-        msg = (
-            f"Did not find .obs[{labels_key!r}]. Choose `labels_key` from "
-            f"{', '.join(map(str, adata.obs))}."
-        )
-        raise ValueError(msg)
-    column = adata.obs[labels_key]
-    texts = column.astype(object).where(column.notna(), "")
-    stripped = [str(text).strip() for text in texts]
-    return ["" if text.casefold() == UNKNOWN else text for text in stripped]
 
 
 def _judge(decision: Decision, before: _Annotated) -> Verdict:

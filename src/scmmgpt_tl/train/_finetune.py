@@ -18,6 +18,7 @@ from scmmgpt_tl.model.calibration import fit_score
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.labels import LabelTable
 from scmmgpt_tl.ontology._share_out import most_specific
+from scmmgpt_tl.tl._given_labels import given_labels
 from scmmgpt_tl.tl._labels import embed_labels, resolve_labels
 from scmmgpt_tl.tl._session import open_session
 
@@ -90,10 +91,8 @@ def finetune(
 
     Raises
     ------
-    KeyError
-        There is no such column.
     ValueError
-        The column holds fewer than two labels, or the input does not fit the model.
+        There is no such column, it holds fewer than two labels, or the input does not fit the model.
 
     Notes
     -----
@@ -178,17 +177,11 @@ def read_labels(adata: AnnData, key: str) -> tuple[list[str], NDArray[np.int64]]
 
     Raises
     ------
-    KeyError
-        There is no such column.
     ValueError
-        It holds fewer than two labels.
+        There is no such column, or it holds fewer than two labels.
     """
-    if key not in adata.obs:
-        msg = f"Did not find .obs[{key!r}]. Columns: {', '.join(map(repr, adata.obs.columns))}."
-        raise KeyError(msg)
-    column = adata.obs[key]
-    said = np.where(column.isna(), "", column.astype(str).str.strip())
-    names = sorted({str(text) for text in said} - {"", "unknown", "Unknown"})
+    said = given_labels(adata, key)
+    names = sorted(set(said) - {""})
     if len(names) < 2:
         msg = f".obs[{key!r}] must hold at least two labels, found {names}."
         raise ValueError(msg)

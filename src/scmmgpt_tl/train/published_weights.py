@@ -42,7 +42,10 @@ def start_published(network: ScMMGPT, adopted: Adopted) -> None:
 def keep_hash(folder: Path, adopted: Adopted | None) -> None:
     """Write down in the folder of a run which published weights it begins with."""
     if adopted is not None:
-        (folder / HASH).write_text(f"{adopted.config.sha256}\n", encoding="utf-8")
+        # A run that is stopped here must not find half a line when it goes on.
+        part = folder / f"{HASH}.part"
+        part.write_text(f"{adopted.config.sha256}\n", encoding="utf-8")
+        part.replace(folder / HASH)
 
 
 def check_hash(folder: Path, adopted: Adopted | None) -> None:

@@ -78,6 +78,8 @@ class GeneSetEncoder(nn.Module):
 
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 256, "cuda": 1024, "mps": 512}
     """Cells a batch by default, by device."""
+    is_small: ClassVar[bool] = True
+    """Whether a core had better have a batch of its own than share one."""
     average: torch.Tensor  # (genes,) share of each gene in the average cell
 
     def __init__(self, config: EncoderConfig) -> None:
