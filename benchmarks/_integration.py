@@ -40,6 +40,8 @@ def by_integrating(
 ) -> NDArray[np.floating]:
     """Return what `tl.integrate` makes of the cells, with labels that the model gave them.
 
+    Nothing comes of it where the model is sure of too few cells to show any to scANVI.
+
     Parameters
     ----------
     study, batch

@@ -7,6 +7,7 @@ Labels that a method is shown are what the model says of the cells; the true one
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,8 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def studies(given: argparse.Namespace) -> Iterator[Study]:
     """Read the data sets one after another."""
+    if not given.data.is_dir():
+        sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
     how = {"max_cells": given.max_cells, "seed": given.seed}
     for name in FILES:
         if is_wanted(Path(name).name, given.only):
