@@ -75,14 +75,24 @@ def by_integrating(
 
 def by_batch_means(study: Study, batch: NDArray[np.str_], *, model: Model) -> NDArray[np.floating]:
     """Return what the linear mode makes of cells that all have the same label."""
-    adata = study.adata
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        prepared = prepare(adata, genes=model.genes, counts=study.counts)
-    components = principal_components(prepared, np.arange(adata.n_obs))
-    place = beside([components, by_model(study, model=model)])
+    place = _components_and_embedding(study, model)
     codes = np.unique(batch, return_inverse=True)[1]
     return remove_shifts(place, np.ones((len(place), 1)), codes)
+
+
+def by_harmony_on_both(
+    study: Study, batch: NDArray[np.str_], *, model: Model, seed: int
+) -> NDArray[np.floating]:
+    """Return what Harmony makes of the representation that the linear mode starts from."""
+    return _harmonize(_components_and_embedding(study, model), batch, seed=seed)
+
+
+def _components_and_embedding(study: Study, model: Model) -> NDArray[np.floating]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        prepared = prepare(study.adata, genes=model.genes, counts=study.counts)
+    components = principal_components(prepared, np.arange(study.adata.n_obs))
+    return beside([components, by_model(study, model=model)])
 
 
 def by_pca(study: Study, *, model: Model, seed: int) -> NDArray[np.floating]:
@@ -97,13 +107,17 @@ def by_harmony(
     study: Study, batch: NDArray[np.str_], *, model: Model, seed: int
 ) -> NDArray[np.floating]:
     """Return principal components that Harmony has corrected for the batch."""
+    return _harmonize(by_pca(study, model=model, seed=seed), batch, seed=seed)
+
+
+def _harmonize(
+    vectors: NDArray[np.floating], batch: NDArray[np.str_], *, seed: int
+) -> NDArray[np.floating]:
     import harmonypy
     import pandas as pd
 
     meta = pd.DataFrame({"batch": batch})
-    found = harmonypy.run_harmony(
-        by_pca(study, model=model, seed=seed), meta, "batch", random_state=seed, verbose=False
-    )
+    found = harmonypy.run_harmony(vectors, meta, "batch", random_state=seed, verbose=False)
     corrected = np.asarray(found.Z_corr)
     # Older releases return it the other way round.
     return corrected if len(corrected) == len(batch) else corrected.T

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from _data import read_study
-from _integration import by_batch_means, by_harmony, by_integrating, by_pca, by_scvi
+from _integration import (
+    by_batch_means,
+    by_harmony,
+    by_harmony_on_both,
+    by_integrating,
+    by_pca,
+    by_scvi,
+)
 from _joined import JOINED, hold_back, join
 from _mixing import batches_of
 from _page import picture
@@ -56,6 +63,7 @@ FILES = (
 NAMES = {
     "pca": "PCA",
     "harmony": "Harmony",
+    "harmony_both": "Harmony beside X_scmm",
     "scvi": "scVI",
     "means": "linear, one label for all",
     "linear": "integrate, linear",
@@ -64,6 +72,7 @@ NAMES = {
 }
 PACKAGES = {
     "harmony": ("harmonypy",),
+    "harmony_both": ("harmonypy",),
     "scvi": ("scvi-tools",),
     "scanvi_named": ("scvi-tools",),
 }
@@ -116,6 +125,7 @@ def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]
     ways: dict[str, Embedder] = {
         "pca": lambda study, _: by_pca(study, model=model, seed=given.seed),
         "harmony": partial(by_harmony, model=model, seed=given.seed),
+        "harmony_both": partial(by_harmony_on_both, model=model, seed=given.seed),
         "scvi": partial(by_scvi, model=model, epochs=given.epochs, seed=given.seed),
         "means": partial(by_batch_means, model=model),
         "linear": partial(by_integrating, model=model),
@@ -131,12 +141,26 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     facts.append("Uneven: each batch keeps a tenth of the cells of every second type.")
     facts.append("Labels named: the model chooses among the names of the data set's labels.")
     facts.append(f"scVI: {given.epochs} epochs; scANVI goes on as scvi-tools has it by default.")
-    uneven = results["data_set"].str.endswith(", uneven")
-    written = tables(
-        results, facts=facts, names=NAMES, parts={"as they are": ~uneven, "uneven": uneven}
-    )
+    written = tables(results, facts=facts, names=NAMES, parts=parts_of(results))
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)], names=NAMES)
     save_parts([*written, picture(CAPTION, STATIC / PICTURE)], given, name=NAME)
+
+
+def parts_of(results: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return which rows the means are over: where scANVI lacks labels, also those where it has some.
+
+    Parameters
+    ----------
+    results
+        Rows of the scores.
+    """
+    name = results["data_set"]
+    uneven = name.str.endswith(", uneven")
+    parts = {"as they are": ~uneven, "uneven": uneven}
+    seeded = name.isin(name[results["method"] == "scanvi_named"])
+    if seeded.any() and not seeded.all():
+        parts |= {f"{title}, sure labels": rows & seeded for title, rows in parts.items()}
+    return parts
 
 
 if __name__ == "__main__":

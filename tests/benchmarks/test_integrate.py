@@ -79,6 +79,17 @@ def test_scanvi_without_sure_cells_has_no_row(options, bench_folder, monkeypatch
     assert "has nothing to go by" in capsys.readouterr().out
 
 
+def test_means_are_over_the_same_data_sets():
+    names = ["a", "a", "a, uneven", "b", "b, uneven"]
+    methods = ["pca", "scanvi_named", "pca", "pca", "pca"]
+    results = pd.DataFrame({"data_set": names, "method": methods})
+    parts = integrate.parts_of(results)
+    assert parts["as they are, sure labels"].tolist() == [True, True, False, False, False]
+    assert not parts["uneven, sure labels"].any()
+    assert list(integrate.parts_of(results[:2])) == ["as they are", "uneven"]
+
+
 def test_no_data(options, tmp_path):
+    pytest.importorskip("scib_metrics")
     with pytest.raises(SystemExit, match="There are no data sets in"):
         integrate.main([*options, "--methods", "means", "--data", str(tmp_path / "nowhere")])
