@@ -36,8 +36,14 @@ def by_model(study: Study, *, model: Model) -> NDArray[np.floating]:
 
 
 def by_integrating(
-    study: Study, batch: NDArray[np.str_], *, model: Model, named: bool = False, **more: Any
-) -> NDArray[np.floating]:
+    study: Study,
+    batch: NDArray[np.str_],
+    *,
+    model: Model,
+    named: bool = False,
+    slot: str = "X_scmm_integrated",
+    **more: Any,
+) -> NDArray[np.floating] | None:
     """Return what `tl.integrate` makes of the cells, with labels that the model gave them.
 
     Nothing comes of it where the model is sure of too few cells to show any to scANVI.
@@ -50,6 +56,8 @@ def by_integrating(
         Ours.
     named
         Whether it chooses among the names of the study's labels; else among its own.
+    slot
+        Which of its results.
     more
         Further arguments.
     """
@@ -70,7 +78,7 @@ def by_integrating(
             if "sure cells" not in str(error):
                 raise
             return None
-    return adata.obsm["X_scmm_integrated"]
+    return adata.obsm[slot]
 
 
 def by_batch_means(study: Study, batch: NDArray[np.str_], *, model: Model) -> NDArray[np.floating]:

@@ -68,12 +68,14 @@ NAMES = {
     "means": "linear, one label for all",
     "linear": "integrate, linear",
     "linear_named": "integrate, linear, labels named",
+    "scanvi_latent": "scANVI from the model's labels",
     "scanvi_named": "integrate, scANVI, labels named",
 }
 PACKAGES = {
     "harmony": ("harmonypy",),
     "harmony_both": ("harmonypy",),
     "scvi": ("scvi-tools",),
+    "scanvi_latent": ("scvi-tools",),
     "scanvi_named": ("scvi-tools",),
 }
 
@@ -121,7 +123,14 @@ def studies(given: argparse.Namespace) -> Iterator[Study]:
 
 def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]:
     """Return what integrates a study, by the name of the method."""
-    scanvi = {"method": "scanvi", "max_epochs": given.epochs, "rng": given.seed}
+    scanvi = partial(
+        by_integrating,
+        model=model,
+        named=True,
+        method="scanvi",
+        max_epochs=given.epochs,
+        rng=given.seed,
+    )
     ways: dict[str, Embedder] = {
         "pca": lambda study, _: by_pca(study, model=model, seed=given.seed),
         "harmony": partial(by_harmony, model=model, seed=given.seed),
@@ -130,7 +139,8 @@ def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]
         "means": partial(by_batch_means, model=model),
         "linear": partial(by_integrating, model=model),
         "linear_named": partial(by_integrating, model=model, named=True),
-        "scanvi_named": partial(by_integrating, model=model, named=True, **scanvi),
+        "scanvi_latent": partial(scanvi, slot="X_scmm_integrated_latent"),
+        "scanvi_named": scanvi,
     }
     return {name: ways[name] for name in given.methods}
 

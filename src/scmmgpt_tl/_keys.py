@@ -88,6 +88,11 @@ class IntegrationKeys(_Keys):
         return self.key
 
     @property
+    def latent(self) -> str:
+        """Latent space of scANVI by itself, in `obsm`."""
+        return f"{self.key}_latent"
+
+    @property
     def seed(self) -> str:
         """Label that scANVI was shown, in `obs`."""
         return f"{self.key}_seed"

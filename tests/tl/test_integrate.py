@@ -161,7 +161,7 @@ class TestScanvi:
         batched.X = np.log1p(batched.X)
         return batched
 
-    def test_labels_seed_it_and_scvi_tools_goes_on(self, labelled, integrate, tmp_path):
+    def test_labels_seed_it_and_scvi_tools_goes_on(self, labelled, integrate, tiny_model, tmp_path):
         import scvi
         import torch
 
@@ -169,7 +169,13 @@ class TestScanvi:
         options = {"method": "scanvi", "key": "scmm_cell_type", "max_epochs": 2}
         integrate(labelled, **options, save=tmp_path / "model")
         assert _states(torch) == before
-        assert labelled.obsm[KEY].shape == (60, 10)
+        latent = labelled.obsm[f"{KEY}_latent"]
+        assert latent.shape == (60, 10)
+        # The embedding lies beside it, with the same total variance.
+        place = labelled.obsm[KEY]
+        assert place.shape == (60, 10 + tiny_model.embed_text(["T cell"]).shape[1])
+        for part in (place[:, :10], place[:, 10:]):
+            np.testing.assert_allclose(np.square(part).sum(1).mean(), 1, rtol=1e-4)
         seeds = labelled.obs[f"{KEY}_seed"].astype(str)
         assert seeds.tolist() == labelled.obs["scmm_cell_type"].astype(str).tolist()
         table = labelled.uns[KEY]["seeds"]
@@ -186,7 +192,7 @@ class TestScanvi:
         assert model.adata.layers["counts"].shape == (60, len(genes))
         whole = scvi.model.SCANVI.load(tmp_path / "model", adata=labelled[:, genes].copy())
         found = whole.get_latent_representation()
-        np.testing.assert_allclose(found, labelled.obsm[KEY], atol=1e-5)
+        np.testing.assert_allclose(found, latent, atol=1e-5)
 
     def test_too_few_sure_cells(self, labelled, integrate):
         labelled.obs["scmm_cell_type"] = pd.Categorical(["T cell"] * 57 + ["B cell"] * 3)

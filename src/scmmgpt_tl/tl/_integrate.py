@@ -70,6 +70,7 @@ def integrate(
 
     `method="scanvi"` trains scVI and then scANVI of scvi-tools on the raw counts of the 2,000 genes
     that vary most; labels are those that the model is sure of, all other cells are `"unknown"`.
+    The latent space lies beside the model's embedding, both with the same total variance.
 
     :doc:`The benchmarks </benchmarks>` say what both are worth beside Harmony, scVI and the
     principal components as they are.
@@ -110,6 +111,8 @@ def integrate(
 
     `adata.obsm['X_scmm_integrated' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
         One row per cell. With `"linear"` cells with too few genes lie in the middle.
+    `adata.obsm['X_scmm_integrated_latent' | key_added + '_latent']` : :class:`numpy.ndarray` (dtype `float32`)
+        With `"scanvi"` the latent space by itself.
     `adata.obs['X_scmm_integrated_seed' | key_added + '_seed']` : :class:`pandas.Series` (dtype `category`)
         With `"scanvi"` the label that each cell was shown with, or `"unknown"`.
     `adata.uns['X_scmm_integrated' | key_added]` : :class:`dict`
@@ -158,20 +161,20 @@ def integrate(
     if method == "scanvi":
         _check_whole(session)
     start = logg.info(f"integrating {len(batches.names)} batches of {session.n_obs} cells")
-    vectors = method == "linear" and use_rep is None
-    said = read_said(session, key, vectors=vectors, batch_size=batch_size)
+    said = read_said(session, key, vectors=use_rep is None, batch_size=batch_size)
     table = pd.DataFrame({"batch": list(batches.names), "n_cells": batches.sizes})
-    place: NDArray[np.floating]
+    places: dict[str, NDArray[np.floating]] = {}
     columns, tables = {}, {"genes": session.prepared.gene_report.summary(), "batches": table}
     if method == "linear":
-        place, moved = _linear(session, said, batches, place=own_place)
+        places[keys.obsm], moved = _linear(session, said, batches, place=own_place)
         table["moved"] = moved
     else:
         seeds = choose_seeds(said)
         labelled = pd.DataFrame(
             {batch_key: np.array(batches.names)[batches.codes], keys.seed: seeds}, own.obs_names
         )
-        place = _scanvi(session, labelled, max_epochs=max_epochs, rng=rng, save=save)
+        latent = _scanvi(session, labelled, max_epochs=max_epochs, rng=rng, save=save)
+        places |= {keys.obsm: beside([latent, said.vectors]), keys.latent: latent}
         columns[keys.seed] = pd.Categorical(seeds)
         shown = pd.Series(seeds[seeds != UNKNOWN]).value_counts().sort_index()
         tables["seeds"] = pd.DataFrame({"label": list(shown.index), "n_cells": shown.to_numpy()})
@@ -185,9 +188,7 @@ def integrate(
         save=save,
         key_added=key_added,
     )
-    results = Results(
-        obs=columns, obsm={keys.obsm: place}, uns={keys.uns: {"params": params, **tables}}
-    )
+    results = Results(obs=columns, obsm=places, uns={keys.uns: {"params": params, **tables}})
     results.write(own, start=start)
     return session.data if copy else None
 
