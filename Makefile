@@ -47,9 +47,12 @@ picture: $(BASE)
 # Sentence encoder: fetched once. Types that were left out need a model of their own, see the page.
 bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/annotate.py
+	$(BIN)/python benchmarks/mouse.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/few_shot.py
 	$(BIN)/python benchmarks/refine.py
+	$(BIN)/python benchmarks/explain.py
+	$(BIN)/python benchmarks/proteins.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/integrate.py
 	$(BIN)/python benchmarks/generation.py

@@ -9,6 +9,7 @@ import pandas as pd
 from _panel import log_cp10k, symbols_of
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.pp._names import match_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -37,11 +38,26 @@ class Markers:
         self._table = table
 
     @classmethod
-    def read(cls, path: Path) -> Markers:
-        """Read positive human markers of a Cell Marker Accordion table."""
+    def read(cls, path: Path, *, of_mouse: GeneTable | None = None) -> Markers:
+        """Read positive markers of a Cell Marker Accordion table.
+
+        Parameters
+        ----------
+        path
+            Of the table.
+        of_mouse
+            To read those of the mouse, as their human orthologs in this table, in place of those
+            of the human.
+        """
         cl = ontology.load()
         raw = pd.read_csv(path)
-        raw = raw[(raw["species"] == "Human") & (raw["marker_type"] == "positive")]
+        species = "Human" if of_mouse is None else "Mouse"
+        raw = raw[(raw["species"] == species) & (raw["marker_type"] == "positive")]
+        if of_mouse is not None:
+            names = raw["marker"].unique()
+            pairs = zip(names, match_names(names, of_mouse, "mouse"), strict=True)
+            human = {name: of_mouse.symbols[found.gene] for name, found in pairs if found}
+            raw = raw.assign(marker=raw["marker"].map(human)).dropna(subset=["marker"])
         raw = raw[
             raw["cell_type_id"].isin([key for key in raw["cell_type_id"].unique() if key in cl])
         ]

@@ -175,9 +175,24 @@ def run_scanvi(study: Study, setup: Setup) -> Answers:
     return _classify(study, setup, fit)[0]
 
 
-def run_markers(study: Study, setup: Setup) -> Answers:
-    """Score marker genes."""
-    genes, markers = setup.genes(), Markers.read(setup.markers)
+def run_capitals(study: Study, setup: Setup) -> Answers:
+    """Annotate a mouse as if it were human, its symbols written in capitals."""
+    names = study.adata.var_names.str.upper()
+    known = names.isin(setup.genes().symbols) & ~names.duplicated()
+    adata = study.adata[:, known].copy()
+    adata.var_names = names[known]
+    return run_scmmgpt(replace(study, adata=adata), setup)
+
+
+def run_mouse_markers(study: Study, setup: Setup) -> Answers:
+    """Score marker genes of the mouse, through their human orthologs as the cells are read."""
+    return run_markers(study, setup, Markers.read(setup.markers, of_mouse=setup.genes()))
+
+
+def run_markers(study: Study, setup: Setup, markers: Markers | None = None) -> Answers:
+    """Score marker genes, by default those of the human."""
+    genes = setup.genes()
+    markers = Markers.read(setup.markers) if markers is None else markers
     query = read_query(study, genes)
     known = symbols_of(query, genes)
     asked = markers.network(filter(None, study.cl_ids), known)
@@ -275,6 +290,8 @@ METHODS: dict[str, Callable[[Study, Setup], Answers]] = {
     "scanvi": run_scanvi,
     "markers": run_markers,
     "sentences": run_sentences,
+    "capitals": run_capitals,
+    "mouse_markers": run_mouse_markers,
 }
 # They train on cells drawn from the model's own sources.
 TRAINED = frozenset({"celltypist", "logistic", "knn", "scanvi"})

@@ -68,8 +68,10 @@ def read_panel(training: Training, measured: NDArray[np.bool_], *, max_genes: in
         Most genes to read: those that differ most between the types.
     """
     values = log_cp10k(training.expression, measured)
-    # A cell of another panel that shares few genes with this one teaches nothing.
-    rows = np.flatnonzero(np.diff(values.indptr) >= FEWEST_GENES)
+    # A cell of another panel that shares few genes with this one teaches nothing; a panel of some
+    # thirty genes cannot ask for twenty of them.
+    least = min(FEWEST_GENES, int(measured.sum()) // 4)
+    rows = np.flatnonzero(np.diff(values.indptr) >= least)
     values, term = values[rows], training.term[rows]
     columns = _telling_genes(values, term, max_genes)
     return Panel(rows, columns, values[:, columns].tocsr(), term)

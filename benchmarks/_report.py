@@ -106,16 +106,18 @@ def place_table(results: pd.DataFrame) -> str:
     return table(["technology or tissue", "data sets", *(NAMES[m] for m in methods)], rows)
 
 
-def open_table(results: pd.DataFrame) -> str:
+def open_table(results: pd.DataFrame, *, names: Mapping[str, str] = NAMES) -> str:
     """One row a data set, method and open setting."""
     found = _opened(results)
     rows = []
     for (data_set, method, setting), part in found.groupby(
         ["data_set", "method", "setting"], sort=False
     ):
-        rows.append([data_set, _way(method, setting), *_shares(part.iloc[0], OPEN)])
+        rows.append([data_set, _way(names[method], setting), *_shares(part.iloc[0], OPEN)])
     for (method, setting), part in found.groupby(["method", "setting"], sort=False):
-        rows.append(["**mean**", _way(method, setting), *_shares(part[list(OPEN)].mean(), OPEN)])
+        rows.append(
+            ["**mean**", _way(names[method], setting), *_shares(part[list(OPEN)].mean(), OPEN)]
+        )
     return table(["data set", "method", *OPEN.values()], rows)
 
 
@@ -204,8 +206,8 @@ def _opened(results: pd.DataFrame) -> pd.DataFrame:
     return results[~results["setting"].isin([CLOSED, WITH_ID])]
 
 
-def _way(method: str, setting: str) -> str:
-    return NAMES[method] + (f", {setting}" if setting != "open" else "")
+def _way(name: str, setting: str) -> str:
+    return name + (f", {setting}" if setting != "open" else "")
 
 
 def _of(row: pd.Series) -> str:

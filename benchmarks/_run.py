@@ -76,9 +76,18 @@ def add_sentences(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def data_sets(given: argparse.Namespace) -> list[Path]:
-    """Return the files to run on, or leave where there are none."""
-    paths = sorted(path for path in given.data.glob("*.h5ad") if is_wanted(path.stem, given.only))
+def data_sets(given: argparse.Namespace, *, within: Sequence[str] = ("",)) -> list[Path]:
+    """Return the files to run on, or leave where there are none.
+
+    Parameters
+    ----------
+    given
+        Command line.
+    within
+        Folders of `given.data` to look into.
+    """
+    found = [path for folder in within for path in sorted((given.data / folder).glob("*.h5ad"))]
+    paths = [path for path in found if is_wanted(path.stem, given.only)]
     if not paths:
         sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
     given.out.mkdir(parents=True, exist_ok=True)

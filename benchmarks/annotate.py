@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from _data import Study, read_study
 from _material import Training, draw_training, must_draw, read_material, training_folder
-from _methods import METHODS, TRAINED, Setup
+from _methods import TRAINED, Setup
 from _page import picture
-from _report import draw_confidence, draw_scores, tables
+from _report import NAMES, draw_confidence, draw_scores, tables
 from _run import (
     STATIC,
     add_markers,
@@ -85,7 +85,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_markers(parser)
     add_sentences(parser)
     add = parser.add_argument
-    add("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    add("--methods", nargs="+", choices=NAMES, default=list(NAMES), metavar="METHOD")
     add("--n-genes", type=int, default=2000, help="most genes of the trained baselines")
     add("--max-iter", type=int, default=200, help="most iterations of the regressions")
     add("--epochs", type=int, default=20, help="epochs of scVI before scANVI, and of mapping")

@@ -321,3 +321,38 @@ def _byte_tokenizer() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+@pytest.fixture
+def cite_adata(counts_adata: AnnData, tiny_model: Model) -> AnnData:
+    """Cells whose proteins are known, with the label that belongs to their cluster.
+
+    The 20 T cells are called CD4-positive; the last ten of them have CD8 instead.
+    """
+    import scmmgpt_tl as scmm
+
+    adata, rng = counts_adata, np.random.default_rng(1)
+    names = ["CD4-positive, alpha-beta T cell", "CD8-positive, alpha-beta T cell"]
+    names += ["B cell", "classical monocyte"]
+    scmm.tl.annotate(adata, names, threshold=0.0, model=tiny_model)
+    label = {"T": names[0], "B": names[2], "mono": names[3]}
+    labels = adata.obs["cluster"].astype(str).map(label)
+    adata.obs["scmm_cell_type"] = pd.Categorical(labels, categories=names)
+    adata.obs["scmm_cell_type_cl"] = pd.Categorical([LABELS[name][0] for name in labels])
+    p = np.full((60, 4), 0.1, dtype=np.float32)
+    p[np.arange(60), [names.index(name) for name in labels]] = 0.7
+    adata.obsm["scmm_cell_type_scores"] = pd.DataFrame(p, adata.obs_names, names)
+    is_t, is_b, is_mono = ((adata.obs["cluster"] == name).to_numpy() for name in ("T", "B", "mono"))
+    is_cd8 = is_t & (np.cumsum(is_t) > 10)
+    positive = {
+        "CD3_TotalSeqB": is_t,
+        "CD4_TotalSeqB": is_t & ~is_cd8,
+        "CD8a_TotalSeqB": is_cd8,
+        "CD19_TotalSeqB": is_b,
+        "CD14_TotalSeqB": is_mono,
+        "IgG1_control": np.zeros(60, dtype=bool),
+        "Mystery": np.zeros(60, dtype=bool),
+    }
+    counts = {k: rng.poisson(np.where(cells, 500, 5)) for k, cells in positive.items()}
+    adata.obsm["protein_expression"] = pd.DataFrame(counts, index=adata.obs_names)
+    return adata

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from io import StringIO
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -253,16 +256,42 @@ def test_object_is_left_alone(counts, names):
 
 @pytest.mark.filterwarnings("ignore:.*taken as linear:UserWarning")
 @pytest.mark.parametrize("folder", ["dev", "train", "tasks"])
-def test_real_files_are_read_and_mouse_refused(folder, shared_data):
+def test_real_files_are_read_and_mouse_is_told_from_human(folder, shared_data):
     from scmmgpt_tl.pp._genes import _default_genes
 
     for path in sorted((shared_data / folder).glob("*.h5ad")):
         adata = ad.read_h5ad(path, backed="r")
-        if adata.uns["organism"] == "Mus musculus":
-            with pytest.raises(ValueError, match="look like mouse genes"):
-                prepare(adata, genes=_default_genes())
-            continue
         prepared = prepare(adata, genes=_default_genes())
-        assert prepared.gene_report.species == "human"
+        mouse = adata.uns["organism"] == "Mus musculus"
+        assert prepared.gene_report.species == ("mouse" if mouse else "human")
         assert prepared.count_report.kind in {"counts", "fractional"}
         assert sum(block.shape[0] for block in prepared.blocks()) == adata.n_obs
+
+
+@pytest.fixture
+def log():
+    """What is told of what goes in."""
+    stream, before = StringIO(), sc.settings.logfile
+    sc.settings.logfile = stream
+    yield stream
+    sc.settings.logfile = before
+
+
+def test_of_a_mouse_it_is_told_how_it_is_read(log):
+    from scmmgpt_tl.pp._orthologs import read_orthologs
+
+    pairs = read_orthologs()
+    adata = cells(np.ones((2, 100), dtype=np.float32), list(pairs.mouse.symbols[1000:1100]))
+    assert prepare(adata, genes=pairs.human).gene_report.n_covered == 100
+    assert f"read as their human orthologs, 100 of the model's {len(pairs.human)}" in log.getvalue()
+    assert "calibrated on human cells" in log.getvalue()
+
+
+def test_some_cells_are_read_as_all_of_them_are(counts_adata, tiny_model):
+    prepared = prepare(counts_adata, genes=tiny_model.genes)
+    (whole,) = prepared.blocks()
+    rows = np.array([3, 17, 58])
+    assert (prepared.take(rows) != whole[rows]).nnz == 0
+    counts_adata.X[17, counts_adata.X[17].indices[0]] = -1
+    with pytest.raises(ValueError, match="in cell 'cell17'"):
+        prepared.take(rows)

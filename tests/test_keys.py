@@ -4,9 +4,16 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from scmmgpt_tl._keys import AnnotationKeys, DescriptionKeys, EmbeddingKeys, RankKeys, SearchKeys
+from scmmgpt_tl._keys import (
+    AnnotationKeys,
+    DescriptionKeys,
+    EmbeddingKeys,
+    GeneSetKeys,
+    RankKeys,
+    SearchKeys,
+)
 
-ALL = [AnnotationKeys, DescriptionKeys, EmbeddingKeys, RankKeys, SearchKeys]
+ALL = [AnnotationKeys, DescriptionKeys, EmbeddingKeys, GeneSetKeys, RankKeys, SearchKeys]
 
 
 def test_annotation_keys():
@@ -26,6 +33,7 @@ def test_other_keys():
     assert (EmbeddingKeys().obsm, EmbeddingKeys().uns) == ("X_scmm", "X_scmm")
     assert (DescriptionKeys().obs, DescriptionKeys().uns) == ("scmm_description",) * 2
     assert (SearchKeys().obs, SearchKeys().uns) == ("scmm_search", "scmm_search")
+    assert (GeneSetKeys().obsm, GeneSetKeys().uns) == ("scmm_gene_sets", "scmm_gene_sets")
     assert RankKeys().uns == "scmm_rank_terms"
 
 

@@ -176,6 +176,26 @@ def test_canonical_input_is_not_shared(dense):
     assert not np.shares_memory(block.indices, matrix.indices)
 
 
+@pytest.mark.parametrize("column", [-1, 10_000])
+def test_indices_of_a_damaged_file_are_refused(column, dense, tmp_path):
+    AnnData(sparse.csr_matrix(dense)).write_h5ad(tmp_path / "x.h5ad")
+    with h5py.File(tmp_path / "x.h5ad", "r+") as file:
+        file["X/indices"][3] = column
+    damaged = ad.read_h5ad(tmp_path / "x.h5ad", backed="r")
+    with pytest.raises(ValueError, match="The matrix is damaged: .*ind"):
+        list(row_blocks(get_matrix(damaged), 5))
+
+
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize("rows", [range(23), range(4, 19), range(7, 7)])
+@every_storage
+def test_range_of_rows(store, rows, size, dense, tmp_path):
+    blocks = list(row_blocks(store(dense, tmp_path), size, rows))
+    assert [row for start, stop, _ in blocks for row in range(start, stop)] == list(rows)
+    for start, stop, block in blocks:
+        np.testing.assert_array_equal(block.toarray(), dense[start:stop])
+
+
 def test_missing_values_are_kept():
     block = to_csr(np.array([[np.nan, 0.0, np.inf]]))
     assert block.nnz == 2

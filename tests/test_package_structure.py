@@ -124,9 +124,12 @@ def test_tool_takes_data_first_and_copies_on_request(function):
 @every_tool
 def test_tool_speaks_the_common_grammar(function):
     names = {p.name for p in parameters(function)}
-    assert names >= {"key_added", "layer", "counts", "gene_symbols", "model", "mod"}
-    # What refines an annotation sends no cell through the model again.
-    assert ("batch_size" in names) == (function.__name__ != "refine")
+    assert names >= {"key_added", "layer", "model", "mod"}
+    # Proteins are asked about an annotation, and no genes are read.
+    assert ({"counts", "gene_symbols", "species"} <= names) == (function.__name__ != "proteins")
+    # What starts from an annotation, splits spots or counts genes sends no cell through the network.
+    without = {"deconvolve", "proteins", "refine", "score_gene_sets"}
+    assert ("batch_size" in names) == (function.__name__ not in without)
 
 
 @pytest.mark.parametrize("name", MAKERS)

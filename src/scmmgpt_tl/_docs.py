@@ -29,6 +29,10 @@ counts
 gene_symbols
     Column of `.var` with gene symbols or Ensembl ids.
     By default the best of `.var_names` and the usual columns.""",
+    "species": """\
+species
+    Whose genes these are: `"human"`, `"mouse"` (read through one-to-one orthologs), or
+    `"auto"` for what their names tell.""",
     "batch_size": """\
 batch_size
     Cells per pass through the model; results do not depend on it.""",
@@ -47,6 +51,14 @@ copy
     Return a copy with the results instead of writing to `adata`.""",
 }
 """Parameter entries by placeholder."""
+
+ADATA_OR_PATH = """\
+adata
+    Cells x genes, with raw counts (see `counts`).
+    X may be dense, sparse, backed or dask.
+    Or the path of a `.h5ad`, `.h5mu` or `.zarr` file, or a list of paths: each is read in parts and
+    left as it is, and its results go to a file beside it, such as `cells.scmm.h5ad`."""
+"""`adata` of a tool that takes paths as well."""
 
 _PLACEHOLDER = re.compile(r"^([ ]*)\{(\w+)\}[ ]*$", re.MULTILINE)
 

@@ -163,8 +163,15 @@ def check_format(data: AnnData | MuData, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, room: Path | None = None) -> Iterator[Path]:
     """Give a temporary sibling of `path`; when the block ends well it takes the place of `path`.
+
+    Parameters
+    ----------
+    path
+        What is written.
+    room
+        Folder on the same file system to work in; by default that of `path`.
 
     Yields
     ------
@@ -172,7 +179,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     # A link must go on pointing at the file that is replaced.
     target = path.resolve()
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=room or target.parent))
     try:
         temporary = folder / target.name
         yield temporary

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scanpy import logging as logg
 from scipy import sparse
 
-from scmmgpt_tl._matrix import get_matrix, row_blocks
+from scmmgpt_tl._matrix import get_matrix, row_blocks, take_rows
 from scmmgpt_tl.pp import check_counts, match_genes
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scmmgpt_tl._stream.cells import Part, StoredCells
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,20 @@ class Prepared:
         What the checks found.
     block_size
         Most cells in a block.
+    rows
+        Which cells are read, without gaps.
     """
 
-    adata: AnnData = field(repr=False)
+    adata: AnnData | StoredCells = field(repr=False)
     count_report: CountReport
     gene_report: GeneReport
     block_size: int
+    rows: range
 
     @property
     def n_obs(self) -> int:
         """Number of cells."""
-        return int(self.adata.n_obs)
+        return len(self.rows)
 
     @property
     def n_vars(self) -> int:
@@ -65,13 +71,20 @@ class Prepared:
             At the first negative, missing or infinite value, naming its cell and gene.
         """
         columns = self._columns()
-        base = self.count_report.log_base
         matrix = get_matrix(self.adata, self.count_report.layer)
-        for start, _, block in row_blocks(matrix, self.block_size):
-            self._check(block, start)
-            if base is not None:
-                block.data = np.expm1(block.data * np.float32(math.log(base)))
-            yield _reorder(block, columns)
+        for start, stop, block in row_blocks(matrix, self.block_size, self.rows):
+            yield self._read(block, np.arange(start, stop), columns)
+
+    def take(self, rows: NDArray[np.intp]) -> sparse.csr_matrix:
+        """Read some cells only, as :meth:`blocks` does.
+
+        Parameters
+        ----------
+        rows
+            Ascending row numbers.
+        """
+        matrix = get_matrix(self.adata, self.count_report.layer)
+        return self._read(take_rows(matrix, rows), rows, self._columns())
 
     def _columns(self) -> sparse.csr_matrix:
         """Model genes x file genes: one where they are the same, so a product adds up repeats."""
@@ -80,28 +93,37 @@ class Prepared:
         shape = (self.gene_report.n_model, self.gene_report.n_file)
         return sparse.csr_matrix((ones, (self.gene_report.index[columns], columns)), shape=shape)
 
-    def _check(self, block: sparse.csr_matrix, start: int) -> None:
+    def _read(
+        self, block: sparse.csr_matrix, rows: NDArray[np.intp], columns: sparse.csr_matrix
+    ) -> sparse.csr_matrix:
+        self._check(block, rows)
+        if (base := self.count_report.log_base) is not None:
+            block.data = np.expm1(block.data * np.float32(math.log(base)))
+        return _reorder(block, columns)
+
+    def _check(self, block: sparse.csr_matrix, rows: NDArray[np.intp]) -> None:
         bad = ~(np.isfinite(block.data) & (block.data >= 0))
         if not bad.any():
             return
         first = int(np.flatnonzero(bad)[0])
-        row = start + int(np.searchsorted(block.indptr, first, side="right")) - 1
+        row = rows[int(np.searchsorted(block.indptr, first, side="right")) - 1]
         cell, gene = self.adata.obs_names[row], self.adata.var_names[block.indices[first]]
         msg = (
             f"{self.count_report.slot} holds {int(bad.sum())} negative, NaN or infinite values in "
-            f"cells {start} to {start + block.shape[0] - 1}; the first is {block.data[first]} for "
+            f"cells {rows[0]} to {rows[-1]}; the first is {block.data[first]} for "
             f"gene {gene!r} in cell {cell!r}. Remove these, or pass `layer=` to name another layer."
         )
         raise ValueError(msg)
 
 
 def prepare(
-    adata: AnnData,
+    adata: AnnData | StoredCells,
     *,
     genes: GeneTable,
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     block_size: int = 2048,
 ) -> Prepared:
     """Check the values and the genes of an AnnData.
@@ -114,7 +136,7 @@ def prepare(
         The model's genes.
     layer, counts
         As in :func:`scmmgpt_tl.pp.check_counts`.
-    gene_symbols
+    gene_symbols, species
         As in :func:`scmmgpt_tl.pp.match_genes`.
     block_size
         Most cells to hold at a time.
@@ -124,12 +146,50 @@ def prepare(
     ValueError
         If values or genes are not what the model can read.
     """
+    gene_report = match_genes(adata, genes=genes, gene_symbols=gene_symbols, species=species)
+    if gene_report.species == "mouse":
+        logg.warning(
+            f"mouse genes are read as their human orthologs, {gene_report.n_covered} of the model's "
+            f"{gene_report.n_model}; scores, where there are any, were calibrated on human cells"
+        )
     return Prepared(
         adata=adata,
-        gene_report=match_genes(adata, genes=genes, gene_symbols=gene_symbols),
+        gene_report=gene_report,
         count_report=check_counts(adata, layer=layer, counts=counts),
         block_size=block_size,
+        rows=range(adata.n_obs),
     )
+
+
+def prepare_part(
+    part: Part,
+    *,
+    genes: GeneTable,
+    layer: str | None,
+    counts: Counts,
+    gene_symbols: str | None,
+    species: Asked,
+) -> Prepared:
+    """Check a file as a whole, once, and give some of its cells.
+
+    Parameters
+    ----------
+    part
+        Some cells of a file.
+    genes, layer, counts, gene_symbols, species
+        As for :func:`prepare`.
+    """
+    cells, asked = part.cells, (layer, counts, gene_symbols, species)
+    if asked not in cells.checked:
+        cells.checked[asked] = prepare(
+            cells,
+            genes=genes,
+            layer=layer,
+            counts=counts,
+            gene_symbols=gene_symbols,
+            species=species,
+        )
+    return replace(cells.checked[asked], rows=part.rows)
 
 
 def n_genes(block: sparse.csr_matrix) -> NDArray[np.int64]:

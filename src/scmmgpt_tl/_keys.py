@@ -123,10 +123,88 @@ class SearchKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class MixtureKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.deconvolve`."""
+
+    key: str = "scmm_mixture"
+
+    @property
+    def shares(self) -> str:
+        """Spots x labels, in `obsm`."""
+        return self.key
+
+    @property
+    def label(self) -> str:
+        """Label with the largest share, in `obs`."""
+        return self.key
+
+    @property
+    def fit(self) -> str:
+        """How well the mixture explains a spot, in `obs`."""
+        return f"{self.key}_fit"
+
+
+@dataclass(frozen=True)
+class ProteinKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.proteins`."""
+
+    key: str = "scmm_cell_type_protein"
+
+    @property
+    def verdict(self) -> str:
+        """Whether proteins agree with the label, in `obs`."""
+        return self.key
+
+    @property
+    def score(self) -> str:
+        """How probable the label is by proteins alone, in `obs`."""
+        return f"{self.key}_score"
+
+    @property
+    def against(self) -> str:
+        """Proteins that are not as expected, in `obs`."""
+        return f"{self.key}_against"
+
+    @property
+    def rival(self) -> str:
+        """Label that fits the proteins better, in `obs`."""
+        return f"{self.key}_rival"
+
+    @property
+    def positive(self) -> str:
+        """Cells x antibodies, in `obsm`."""
+        return self.key
+
+    @property
+    def joint(self) -> str:
+        """Key of the joint annotation."""
+        return f"{self.key}_joint"
+
+
+@dataclass(frozen=True)
 class RankKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.rank_terms`."""
 
     key: str = "scmm_rank_terms"
+
+
+@dataclass(frozen=True)
+class ExplanationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.explain` and :func:`scmmgpt_tl.tl.explain_search`."""
+
+    key: str = "scmm_explanation"
+
+
+@dataclass(frozen=True)
+class GeneSetKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
+
+    key: str = "scmm_gene_sets"
+
+    @property
+    def obsm(self) -> str:
+        """Cells x sets, in `obsm`."""
+        return self.key
 
 
 @dataclass(frozen=True)

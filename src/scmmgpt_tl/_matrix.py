@@ -85,7 +85,9 @@ def layer_names(adata: AnnData) -> list[str]:
     return [name for name in adata.layers if name is not None]
 
 
-def row_blocks(matrix: Any, size: int) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
+def row_blocks(
+    matrix: Any, size: int, rows: range | None = None
+) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
     """Read a matrix from top to bottom.
 
     Parameters
@@ -94,6 +96,8 @@ def row_blocks(matrix: Any, size: int) -> Iterator[tuple[int, int, sparse.csr_ma
         Dense or sparse, in memory, backed by h5ad or zarr, or dask.
     size
         Most rows to hold at a time.
+    rows
+        Which rows, without gaps; by default all of them.
 
     Yields
     ------
@@ -113,14 +117,14 @@ def row_blocks(matrix: Any, size: int) -> Iterator[tuple[int, int, sparse.csr_ma
     if size < 1:
         msg = f"Blocks must have at least one row, not {size}."
         raise ValueError(msg)
-    source = _sliceable(matrix)
-    for low, high in _parts(source):
-        part = source if (low, high) == (0, source.shape[0]) else source[low:high]
-        if hasattr(part, "dask"):
-            part = part.compute()
-        for start in range(0, high - low, size):
-            stop = min(start + size, high - low)
-            yield low + start, low + stop, to_csr(part[start:stop])
+    source = in_rows(matrix)
+    for low, high in _parts(source, range(source.shape[0]) if rows is None else rows):
+        # Storage other than dask is sliced block by block: nothing is loaded here.
+        chunked = hasattr(source, "dask")
+        part, first = (source[low:high].compute(), low) if chunked else (source, 0)
+        for start in range(low, high, size):
+            stop = min(start + size, high)
+            yield start, stop, to_csr(part[start - first : stop - first])
 
 
 def take_rows(matrix: Any, rows: NDArray[np.intp]) -> sparse.csr_matrix:
@@ -133,7 +137,7 @@ def take_rows(matrix: Any, rows: NDArray[np.intp]) -> sparse.csr_matrix:
     rows
         Ascending row numbers.
     """
-    part = _sliceable(matrix)[rows]
+    part = in_rows(matrix)[rows]
     return to_csr(part.compute() if hasattr(part, "dask") else part)
 
 
@@ -144,17 +148,32 @@ def to_csr(part: Any) -> sparse.csr_matrix:
     ----------
     part
         Rows in memory, dense or sparse.
+
+    Raises
+    ------
+    ValueError
+        If a sparse matrix points outside of its rows or columns.
     """
     if sparse.issparse(part):
         rows = part.tocsr()
         # Copies: scipy may hand back the caller's own arrays, and the clean-up works in place.
         parts = rows.data.astype(np.float32), rows.indices.copy(), rows.indptr.copy()
         block = sparse.csr_matrix(parts, shape=rows.shape)
+        _check_indices(block)
     else:
         block = sparse.csr_matrix(np.atleast_2d(np.asarray(part, dtype=np.float32)))
     block.sum_duplicates()
     block.eliminate_zeros()
     return block
+
+
+def _check_indices(block: sparse.csr_matrix) -> None:
+    """Refuse what a damaged file holds, which scipy would follow out of its memory."""
+    try:
+        block.check_format(full_check=True)
+    except ValueError as error:
+        msg = f"The matrix is damaged: {error}. Load or write the file anew."
+        raise ValueError(msg) from error
 
 
 class _BackedView:
@@ -170,8 +189,14 @@ class _BackedView:
 
 
 @singledispatch
-def _sliceable(matrix: Any) -> Any:
-    """Something that gives rows quickly."""
+def in_rows(matrix: Any) -> Any:
+    """Something that gives rows quickly: the matrix itself where it does.
+
+    Parameters
+    ----------
+    matrix
+        As for :func:`row_blocks`.
+    """
     module = type(matrix).__module__.partition(".")[0]
     if module in {"h5py", "zarr", "dask", "anndata"} or isinstance(matrix, _BackedView):
         return matrix
@@ -182,28 +207,30 @@ def _sliceable(matrix: Any) -> Any:
     raise TypeError(msg)
 
 
-@_sliceable.register
+@in_rows.register
 def _(matrix: np.ndarray) -> Any:
     return np.asarray(matrix)
 
 
-@_sliceable.register(sparse.spmatrix)
-@_sliceable.register(sparse.sparray)
+@in_rows.register(sparse.spmatrix)
+@in_rows.register(sparse.sparray)
 def _(matrix: Any) -> Any:
     return matrix.tocsr()
 
 
-@_sliceable.register
+@in_rows.register
 def _(matrix: CSCDataset) -> Any:
     logg.hint("the matrix is stored by columns (CSC): reading it whole")
     return matrix.to_memory().tocsr()
 
 
-def _parts(matrix: Any) -> Iterator[tuple[int, int]]:
+def _parts(matrix: Any, rows: range) -> Iterator[tuple[int, int]]:
     """Row ranges to load at once: everything, or a dask array's own chunks."""
     if not hasattr(matrix, "dask"):
-        # Storage other than dask is sliced block by block: nothing is loaded here.
-        yield 0, matrix.shape[0]
+        yield rows.start, rows.stop
         return
     stops = np.cumsum(matrix.chunks[0])
-    yield from zip((int(stop) for stop in stops - matrix.chunks[0]), map(int, stops), strict=True)
+    for start, stop in zip(stops - matrix.chunks[0], stops, strict=True):
+        low, high = max(int(start), rows.start), min(int(stop), rows.stop)
+        if low < high:
+            yield low, high

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def column_names(names: Sequence[str]) -> list[str]:
@@ -37,6 +37,24 @@ def column_names(names: Sequence[str]) -> list[str]:
         taken.add(column)
         columns.append(column)
     return columns
+
+
+def category_order(values: Iterable[str]) -> list[str]:
+    """Set categories in order: as people count, and what says that nothing is known last.
+
+    Parameters
+    ----------
+    values
+        Categories, or values that repeat them.
+
+    Examples
+    --------
+    >>> category_order(["unknown", "T2", "T10", "T2"])
+    ['T2', 'T10', 'unknown']
+    """
+    from natsort import natsorted
+
+    return sorted(natsorted(set(values)), key=lambda name: name in {"", "unknown"})
 
 
 def flat(params: Mapping[str, Any]) -> dict[str, str | int | float | bool | list[str]]:

@@ -43,10 +43,15 @@ def bench_folder(counts_adata, tmp_path):
         "description",
         "few_shot",
         "refine",
+        "explain",
+        "gene_sets",
         "generation",
         "ablation",
         "leave_study_out",
         "encoders",
+        "mouse",
+        "deconvolve",
+        "proteins",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
     page = tmp_path / "docs" / "benchmarks.md"

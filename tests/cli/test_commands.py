@@ -166,6 +166,74 @@ def test_refine_before_annotate(cells, model_options, tmp_path, capsys):
     assert not path.exists()
 
 
+def test_explain_does_what_the_tool_does(
+    run, annotated_cells, tiny_model, counts_adata, capsys, tmp_path
+):
+    options = ("--label", "B cell", "--against", "T cell", "--max-cells", "2", "--n-genes", "3")
+    table = tmp_path / "genes.csv"
+    found = run("explain", annotated_cells, "--key", "mine", "--csv", table, *options)
+    scmm.tl.explain(
+        counts_adata,
+        key="mine",
+        label="B cell",
+        against="T cell",
+        max_cells=2,
+        n_genes=3,
+        model=tiny_model,
+    )
+    genes = scmm.get.explanation_df(counts_adata)
+    assert scmm.get.explanation_df(found)["gene"].tolist() == genes["gene"].tolist()
+    assert pd.read_csv(table)["gene"].tolist() == genes["gene"].tolist()
+    out = capsys.readouterr().out
+    first = genes["cell"].iloc[0]
+    assert f"{first}: B cell against T cell, log-odds" in out
+    assert f"for it: {', '.join(genes['gene'].iloc[:3])}" in out
+
+
+def test_explain_groups_by_leaving_out(run, annotated_cells):
+    found = run(
+        "explain",
+        annotated_cells,
+        *("--key", "mine", "--groupby", "cluster", "--method", "leave_one_out", "--max-cells", "1"),
+        *("--label", "T cell", "--key-added", "why", "--batch-size", "1"),
+    )
+    params = found.uns["why"]["params"]
+    assert (params["groupby"], params["method"]) == ("cluster", "leave_one_out")
+
+
+def test_proteins_does_what_the_tool_does(run, cite_adata, tiny_model, tmp_path, capsys):
+    path = tmp_path / "cite.h5ad"
+    cite_adata.write_h5ad(path)
+    found = run("proteins", path, "--joint", "--csv", tmp_path / "verdicts.csv")
+    scmm.tl.proteins(cite_adata, joint=True, model=tiny_model)
+    for column in (f"{KEY}_protein", f"{KEY}_protein_joint"):
+        assert list(found.obs[column].astype(str)) == list(cite_adata.obs[column].astype(str))
+    out = capsys.readouterr().out
+    assert "60 cells compared in" in out
+    assert "CD4 absent (10); CD8 present (10)" in out
+    assert "antibodies of unknown name: Mystery" in out
+    table = pd.read_csv(tmp_path / "verdicts.csv", index_col=0)
+    assert list(table["verdict"]) == list(found.obs[f"{KEY}_protein"].astype(str))
+
+
+def test_proteins_of_a_mudata_file(run, cite_adata, tmp_path):
+    mudata = pytest.importorskip("mudata")
+    counts = cite_adata.obsm.pop("protein_expression")
+    cite_adata.obs["sample"] = ["one"] * 60
+    surface = anndata.AnnData(
+        counts.to_numpy(np.float32),
+        obs=pd.DataFrame(index=counts.index),
+        var=pd.DataFrame(index=counts.columns),
+    )
+    path = tmp_path / "cite.h5mu"
+    with _files._mudata():
+        _files.write(mudata.MuData({"rna": cite_adata, "surface": surface}), path)
+        words = "--protein-mod", "surface", "--batch-key", "sample", "--key-added", "mine"
+        found = run("proteins", path, *words, "--quiet", out="out.h5mu")
+    assert (found["rna"].obs["mine"] == "disagrees").sum() == 10
+    assert found["rna"].uns["mine"]["params"]["batch_key"] == "sample"
+
+
 def test_embed(run, cells, tiny_model, counts_adata):
     found = run("embed", cells)
     scmm.tl.embed(counts_adata, model=tiny_model)
@@ -333,3 +401,17 @@ def test_summary_of_seeds():
     seeds = pd.DataFrame({"label": ["T cell", "B cell"], "n_cells": [1000, 500]})
     adata.uns["X"] = {"batches": batches, "seeds": seeds}
     assert "shown to scANVI: 1,500 cells of 2 labels" in integrated(adata, "X")
+
+
+def test_deconvolve_does_what_the_tool_does(run, cells, tiny_model, counts_adata, tmp_path, capsys):
+    labels = ["T cell", "B cell", "monocyte"]
+    table = tmp_path / "shares.csv"
+    found = run("deconvolve", cells, "--labels", ",".join(labels), "--csv", table)
+    scmm.tl.deconvolve(counts_adata, labels, model=tiny_model)
+    expected = counts_adata.obsm["scmm_mixture"]
+    np.testing.assert_allclose(found.obsm["scmm_mixture"], expected, atol=1e-6)
+    np.testing.assert_allclose(pd.read_csv(table, index_col=0), expected, atol=1e-6)
+    out = capsys.readouterr().out
+    assert "60 cells split in" in out
+    best = expected.mean().idxmax()
+    assert f"{best}  " in out

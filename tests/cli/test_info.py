@@ -143,3 +143,15 @@ def test_a_file_that_fits_an_encoder_is_embedded_next(cells, scgpt_folder, capsy
 def test_missing_file(capsys):
     assert main(["info", "nowhere.h5ad"]) == 2
     assert "There is no file" in capsys.readouterr().err
+
+
+def test_species_is_told_and_can_be_given(info, cells, tmp_path):
+    adata = anndata.read_h5ad(cells)
+    adata.var = pd.DataFrame(index=[f"mm10___{name}" for name in adata.var_names])
+    adata.write_h5ad(tmp_path / "prefixed.h5ad")
+    assert "species: mouse" in info(tmp_path / "prefixed.h5ad")[1]
+    code, out = info(tmp_path / "prefixed.h5ad", "--species", "human")
+    assert (code, "species: human" in out) == (1, False)
+    code, out = info(cells, "--species", "human")
+    assert (code, "species: human" in out) == (0, True)
+    assert "--species human" in out.split("to go on:")[1]

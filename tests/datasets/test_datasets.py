@@ -7,7 +7,7 @@ import scanpy as sc
 from scipy import sparse
 
 from scmmgpt_tl import datasets
-from scmmgpt_tl.datasets._build import build
+from scmmgpt_tl.datasets._build import build_immune_mini, build_pbmc_cite
 from scmmgpt_tl.datasets._immune_mini import PATH
 
 
@@ -56,12 +56,51 @@ def test_build_keeps_values_and_names(tmp_path):
     values = rng.poisson(1, size=(5, 7)) * (1 - 1e-13)
     table = pd.DataFrame(values, [f"Cell_{i}" for i in range(5)], [f"GENE{i}" for i in range(7)])
     table.to_csv(tmp_path / "x.csv")
-    build(tmp_path / "x.csv", tmp_path / "x.h5ad")
+    build_immune_mini(tmp_path / "x.csv", tmp_path / "x.h5ad")
     adata = ad.read_h5ad(tmp_path / "x.h5ad")
     np.testing.assert_array_equal(adata.X.toarray(), np.rint(values))
     assert list(adata.obs_names) == list(table.index)
     assert list(adata.var_names) == list(table.columns)
     assert adata.uns["source"]["licence"].startswith("MIT")
+
+
+def test_pbmc_cite():
+    adata = datasets.pbmc_cite()
+    assert adata.shape == (200, 16_581)
+    assert isinstance(adata.X, sparse.csr_matrix)
+    assert adata.X.nnz == 387_353
+    found = adata.obsm["protein_expression"]
+    for values in (adata.X.data, found.to_numpy()):
+        assert values.dtype == np.float32
+        assert (values == np.rint(values)).all()
+    assert list(found.index) == list(adata.obs_names)
+    assert "CD8a_TotalSeqB" in found
+    assert adata.uns["source"]["licence"].startswith("BSD-3-Clause")
+    assert "pbmc_cite.h5ad" in (PATH.parent / "NOTICE").read_text(encoding="utf-8")
+
+
+def test_pbmc_cite_proteins_go_with_their_genes():
+    adata = datasets.pbmc_cite()
+    for antibody, gene in {"CD3_TotalSeqB": "CD3E", "CD14_TotalSeqB": "LYZ"}.items():
+        protein = np.log1p(adata.obsm["protein_expression"][antibody].to_numpy())
+        rna = np.log1p(adata[:, gene].X.toarray()[:, 0])
+        assert np.corrcoef(protein, rna)[0, 1] > 0.6
+
+
+def test_build_of_cite_keeps_counts_and_names_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"set:cell-{i}" for i in range(5)]
+    adata = ad.AnnData(sparse.csr_matrix(rng.poisson(1, size=(5, 7)).astype(np.float32)))
+    adata.obs_names, adata.obs["more"] = names, 1
+    counts = pd.DataFrame(rng.poisson(9, size=(5, 2)), names, ["CD3", "CD4"])
+    adata.obsm["protein_expression"] = counts
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    build_pbmc_cite(tmp_path / "x.h5ad", tmp_path / "y.h5ad")
+    found = ad.read_h5ad(tmp_path / "y.h5ad")
+    np.testing.assert_array_equal(found.X.toarray(), adata.X.toarray())
+    np.testing.assert_array_equal(found.obsm["protein_expression"], counts)
+    assert list(found.obs_names) == [f"cell-{i}" for i in range(5)]
+    assert not list(found.obs)
 
 
 def test_pbmc68k_is_what_raw_holds():

@@ -50,15 +50,33 @@ def test_rank_terms_of_one_group(counts_adata, tiny_model):
         scmm.get.rank_terms_df(counts_adata, group="x")
 
 
+def test_proteins(cite_adata):
+    scmm.tl.proteins(cite_adata)
+    cells = scmm.get.protein_df(cite_adata)
+    assert list(cells) == ["label", "verdict", "score", "against", "rival"]
+    assert list(cells.index) == list(cite_adata.obs_names)
+    assert (cells["verdict"] == "disagrees").sum() == 10
+    labels = scmm.get.protein_df(cite_adata, table="labels")
+    assert labels["disagrees"].sum() == 10
+    labels.loc[:, "n_cells"] = 0
+    assert cite_adata.uns["scmm_cell_type_protein"]["labels"]["n_cells"].sum() == 60
+    with pytest.raises(ValueError, match="`table` must be 'cells' or one of 'labels'"):
+        scmm.get.protein_df(cite_adata, table="x")
+    del cite_adata.obs["scmm_cell_type_protein_rival"]
+    with pytest.raises(ValueError, match="Run `scmm.tl.proteins` first"):
+        scmm.get.protein_df(cite_adata)
+
+
 @pytest.mark.parametrize(
     ("function", "tool"),
     [
+        (scmm.get.protein_df, "proteins"),
         (scmm.get.annotation_df, "annotate"),
         (scmm.get.scores, "annotate"),
         (scmm.get.description_df, "describe"),
         (scmm.get.rank_terms_df, "rank_terms"),
     ],
-    ids=["annotation_df", "scores", "description_df", "rank_terms_df"],
+    ids=["protein_df", "annotation_df", "scores", "description_df", "rank_terms_df"],
 )
 def test_what_to_run_first(counts_adata, function, tool):
     with pytest.raises(ValueError, match=rf"uns\['x'\]\['\w+'\]. Run `scmm.tl.{tool}` first"):
@@ -82,3 +100,19 @@ def test_column_was_deleted(annotated):
     del annotated.obsm["scmm_cell_type_scores"]
     with pytest.raises(ValueError, match=r"obsm\['scmm_cell_type_scores'\]"):
         scmm.get.scores(annotated)
+
+
+def test_explanations(annotated, tiny_model):
+    scmm.tl.explain(annotated, model=tiny_model, max_cells=2, label="B")
+    genes = scmm.get.explanation_df(annotated)
+    genes.loc[:, "gene"] = ""
+    assert (scmm.get.explanation_df(annotated)["gene"] != "").all()
+    overview = scmm.get.explanation_df(annotated, overview=True)
+    assert overview["cell"].tolist() == list(dict.fromkeys(genes["cell"]))
+    scmm.tl.search(annotated, "odd cell", model=tiny_model)
+    scmm.tl.explain_search(annotated, model=tiny_model, key_added="words")
+    assert scmm.get.explanation_df(annotated, key="words")["word"].tolist() == ["odd", "cell"]
+    with pytest.raises(ValueError, match="'words' explains a search, which has no overview"):
+        scmm.get.explanation_df(annotated, key="words", overview=True)
+    with pytest.raises(ValueError, match="Run `scmm.tl.explain` first"):
+        scmm.get.explanation_df(annotated, key="scmm_cell_type")

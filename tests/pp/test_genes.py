@@ -9,6 +9,7 @@ from anndata import AnnData
 
 from scmmgpt_tl import datasets, pp
 from scmmgpt_tl.model.genes import GeneTable
+from scmmgpt_tl.pp._genes import _default_genes
 
 SYMBOLS = [
     "JCHAIN", "CD3E", "CD8A", "MS4A1", "HLA-DRA", "ENSA", "C1orf112", "TRAC", "PPBP", "LYZ", "GNLY", "NKG7",
@@ -216,30 +217,113 @@ def test_antibody_named_like_a_gene_is_not_added_to_it(table):
 # Species and thresholds
 
 
-def test_mouse_symbols_are_refused(table):
-    names = [symbol.capitalize() for symbol in SYMBOLS]
-    with pytest.raises(
-        ValueError, match="look like mouse genes .such as Jchain, Cd3e.*orthologues"
-    ):
-        match(names, table)
+MOUSE = ["Cd3e", "Jchain", "Cd8a", "Ms4a1", "Ptprc", "Cd8b1", "Ins2", "Lyz2", "Trac"]
+HUMAN = ["CD3E", "JCHAIN", "CD8A", "MS4A1", "PTPRC", "CD8B", "INS", "LYZ", "TRAC"]
 
 
-def test_mouse_ids_are_refused(table):
-    names = [f"ENSMUSG{i:011d}.2" for i in range(100)]
-    with pytest.raises(ValueError, match="look like mouse genes .such as ENSMUSG00000000000"):
-        match(names, table)
+def human_symbols(report) -> list[str]:
+    genes = _default_genes()
+    return [genes.symbols[i] if i >= 0 else "" for i in report.index]
 
 
-def test_mouse_symbols_in_capitals_are_refused(table):
+def test_mouse_symbols_are_read_as_their_orthologs():
+    report = pp.match_genes(cells([*MOUSE, "Gm12345"]), min_genes=1)
+    assert report.species == "mouse"
+    assert human_symbols(report) == [*HUMAN, ""]
+    assert report.by["symbol"] == report.n_matched == len(HUMAN)
+
+
+def test_mouse_ids_are_read_as_their_orthologs():
+    ids = ["ENSMUSG00000032093.7", "ENSMUSG00000026395", "ENSMUSG00000099999"]
+    report = pp.match_genes(cells(ids), min_genes=1)
+    assert (report.species, report.by["ensembl"]) == ("mouse", 2)
+    assert human_symbols(report) == ["CD3E", "PTPRC", ""]
+
+
+def test_mouse_symbols_in_capitals_are_known_by_those_that_only_mice_have():
     clones = [f"{i:07d}A{i:02d}RIK" for i in range(10, 16)]
-    with pytest.raises(ValueError, match="look like mouse genes"):
-        match([*SYMBOLS, *clones], table)
+    report = pp.match_genes(cells([*map(str.upper, MOUSE), *clones]), min_genes=1)
+    assert report.species == "mouse"
+    assert human_symbols(report)[: len(MOUSE)] == HUMAN
 
 
-def test_mouse_genes_beside_human_ones_are_dropped(table):
-    human = [f"GRCh38_{s}" for s in SYMBOLS]
-    report = match([*human, *(f"mm10___{s.capitalize()}" for s in SYMBOLS)], table)
-    assert (report.n_matched, report.species) == (40, "human")
+def test_report_on_a_mouse_says_how_it_was_read():
+    text = str(pp.match_genes(cells([*MOUSE, "Gm12345"]), min_genes=1))
+    assert (
+        "9 of 10 genes matched from var_names (9 by symbol), through one-to-one orthologs" in text
+    )
+    assert "1 without an ortholog that the model knows, such as Gm12345" in text
+    assert text.endswith("species: mouse")
+
+
+def test_mouse_file_with_ids_beside_symbols_is_read_from_where_most_is_known():
+    ids = ["ENSMUSG00000032093", "ENSMUSG00000026395", "ENSMUSG00000053977"]
+    report = pp.match_genes(cells(["Cd3e", "Ptprc", "strange"], gene_ids=ids), min_genes=1)
+    assert (report.source, report.n_matched) == ("gene_ids", 3)
+
+
+def test_mouse_genes_with_human_names_already_are_left_as_they_are():
+    ids = ["ENSMUSG00000032093", "ENSMUSG00000026395"]
+    report = pp.match_genes(cells(["CD3E", "PTPRC"], gene_ids=ids), min_genes=1)
+    assert (report.source, report.species) == ("var_names", "human")
+
+
+BARNYARD = [*(f"GRCh38_{s}" for s in HUMAN), *(f"mm10___{s}" for s in MOUSE)]
+
+
+def test_of_a_mixture_the_human_genes_are_read_with_a_warning():
+    with pytest.warns(UserWarning, match='genes of a human and of a mouse.*`species="mouse"`'):
+        report = pp.match_genes(cells(BARNYARD), min_genes=1)
+    assert human_symbols(report) == [*HUMAN, *[""] * len(MOUSE)]
+    assert (report.species, report.beside) == ("human", "mouse")
+    assert "genes of a mouse beside them are left out" in str(report)
+
+
+@pytest.mark.parametrize("species", ["human", "mouse"])
+def test_of_a_mixture_the_asked_species_is_read(species):
+    report = pp.match_genes(cells(BARNYARD), species=species, min_genes=1)
+    found = human_symbols(report)
+    assert [name for name in found if name] == HUMAN
+    assert found.index("CD3E") == (0 if species == "human" else len(HUMAN))
+
+
+def test_a_mixture_without_prefixes_keeps_the_mouse_out_of_human_genes():
+    with pytest.warns(UserWarning, match="genes of a human and of a mouse"):
+        report = pp.match_genes(cells([*HUMAN, *MOUSE]), min_genes=1)
+    assert human_symbols(report) == [*HUMAN, *[""] * len(MOUSE)]
+
+
+@pytest.mark.parametrize(
+    ("names", "species"),
+    [
+        ([f"ENSDARG{i:011d}" for i in range(30)], "zebrafish"),
+        ([f"ENSRNOG{i:011d}.2" for i in range(30)], "rat"),
+        ([f"FBgn{i:07d}" for i in range(30)], "fruit fly"),
+        ([f"ENSXYZG{i:011d}" for i in range(30)], "a species with ids ENSXYZG"),
+        ([*MOUSE, *(f"RT1-A{i}" for i in range(9))], "rat"),
+        ([*map(str.lower, HUMAN), *(f"si:dkey-{i}" for i in range(9))], "zebrafish"),
+    ],
+)
+def test_other_species_are_refused_by_name(names, species):
+    with pytest.raises(ValueError, match=f"another species, {species}.*covered are human and"):
+        pp.match_genes(cells(names), min_genes=1)
+
+
+def test_ids_of_another_species_beside_symbols_tell():
+    ids = [f"ENSRNOG{i:011d}" for i in range(len(MOUSE))]
+    with pytest.raises(ValueError, match=r"another species, rat .such as ENSRNOG.* in gene_ids"):
+        pp.match_genes(cells(MOUSE, gene_ids=ids), min_genes=1)
+
+
+def test_the_user_knows_better():
+    names = [*map(str.lower, HUMAN), *(f"si:dkey-{i}" for i in range(9))]
+    report = pp.match_genes(cells(names), species="human", min_genes=1)
+    assert (report.n_matched, report.species) == (len(HUMAN), "human")
+
+
+def test_species_must_be_covered():
+    with pytest.raises(ValueError, match="must be 'auto', 'human' or 'mouse', not 'rat'"):
+        pp.match_genes(cells(HUMAN), species="rat")
 
 
 @pytest.mark.parametrize("change", [str, str.lower, str.upper], ids=["as is", "lower", "upper"])
@@ -254,7 +338,8 @@ def test_small_human_panel_passes(table):
 
 def test_too_few_genes_are_refused(table):
     with pytest.raises(
-        ValueError, match="Only 24 of 24 genes are known to the model; 25 are needed"
+        ValueError,
+        match="Only 24 of 24 genes are known to the model; 25 are needed",
     ):
         pp.match_genes(cells(SYMBOLS[:24]), genes=table)
     assert pp.match_genes(cells(SYMBOLS[:24]), genes=table, min_genes=24).n_matched == 24
@@ -346,3 +431,10 @@ def test_shipped_cells_match_the_shipped_genes():
 def test_shipped_panel_matches_the_shipped_genes():
     report = pp.match_genes(datasets.pbmc68k())
     assert report.n_matched > 650
+
+
+@pytest.mark.parametrize("name", ["chr1:9772-10660", "1:9772-10660", "chrX_100_200", "chr2-1-9"])
+def test_peaks_are_refused(name):
+    adata = AnnData(np.ones((3, 2)), var=pd.DataFrame(index=[name, name + "1"]))
+    with pytest.raises(ValueError, match="These are peaks of chromatin .*make_gene_matrix"):
+        pp.match_genes(adata)

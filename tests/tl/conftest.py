@@ -31,16 +31,28 @@ def poor_adata(counts_adata: AnnData) -> AnnData:
     return counts_adata
 
 
+TYPES = ["T cell", "B cell", "monocyte"]
 TOOLS = {
     "annotate": scmm.tl.annotate,
     "annotate-groups": lambda adata, **more: scmm.tl.annotate(adata, None, "cluster", **more),
     "annotate-deepest": lambda adata, **more: scmm.tl.annotate(adata, level="deepest", **more),
+    "deconvolve": lambda adata, **more: scmm.tl.deconvolve(adata, TYPES, **more),
     "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
     "embed": scmm.tl.embed,
     "integrate": lambda adata, **more: scmm.tl.integrate(adata, "cluster", **more),
     "rank_terms": lambda adata, **more: scmm.tl.rank_terms(adata, None, "cluster", **more),
     "search": lambda adata, **more: scmm.tl.search(adata, "T cell", **more),
 }
+
+
+# Not sent through the network, which is what batches are for.
+UNSENT = {"deconvolve"}
+
+
+@pytest.fixture(params=[name for name in TOOLS if name not in UNSENT])
+def sending_tool(request: pytest.FixtureRequest, tiny_model):
+    """Every tool that sends cells through the network, with the tiny model."""
+    return lambda adata, **more: TOOLS[request.param](adata, model=tiny_model, **more)
 
 
 @pytest.fixture(params=TOOLS.values(), ids=TOOLS.keys())

@@ -12,6 +12,7 @@ from anndata import AnnData, read_h5ad
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scmmgpt_tl as scmm
+from scmmgpt_tl.pp._orthologs import read_orthologs
 
 from .conftest import assert_same
 
@@ -53,6 +54,24 @@ def test_params_say_how_to_repeat_the_call(done, tiny_model):
     assert {"version", "counts", "slot", "key_added"} <= set(params)
 
 
+def test_mouse_genes_give_what_their_human_orthologs_give(poor_adata, tool):
+    pairs = read_orthologs()
+    of_human = dict(zip(pairs.human.symbols, pairs.mouse.symbols, strict=True))
+    human = poor_adata[:, [name in of_human for name in poor_adata.var_names]].copy()
+    mouse = human.copy()
+    mouse.var_names = [of_human[name] for name in human.var_names]
+    before = mouse.var.copy()
+    tool(human)
+    tool(mouse)
+    assert mouse.var.equals(before)
+    for column in human.obs:
+        assert mouse.obs[column].equals(human.obs[column])
+    for key in human.obsm:
+        np.testing.assert_array_equal(np.asarray(mouse.obsm[key]), np.asarray(human.obsm[key]))
+    (record,) = mouse.uns.values()
+    assert record["params"]["species"] == "mouse"
+
+
 def test_second_run_under_another_key_leaves_the_first(done, tool):
     before = done.copy()
     tool(done, key_added="second")
@@ -77,10 +96,10 @@ def test_everything_is_finite(done):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-def test_batch_size_does_not_matter(poor_adata, tool, batch_size):
+def test_batch_size_does_not_matter(poor_adata, sending_tool, batch_size):
     other = poor_adata.copy()
-    tool(poor_adata)
-    tool(other, batch_size=batch_size)
+    sending_tool(poor_adata)
+    sending_tool(other, batch_size=batch_size)
     assert_same(poor_adata, other, exact=False)
 
 
@@ -179,8 +198,8 @@ def log():
     sc.settings.verbosity, sc.settings.logfile = before
 
 
-def test_messages(counts_adata, tool, log):
-    tool(counts_adata)
+def test_messages(counts_adata, sending_tool, log):
+    sending_tool(counts_adata)
     (key,) = counts_adata.uns
     assert "cells/s on cpu (float32" in log.getvalue()
     assert "finished" in log.getvalue()

@@ -148,3 +148,13 @@ def test_arguments_that_cannot_be_meant(counts_adata, tiny_model, arguments, mat
         scmm.tl.annotate(counts_adata, model=tiny_model, **arguments)
     assert list(counts_adata.obs) == list(before.obs)
     assert not counts_adata.uns
+
+
+def test_gene_activity_is_read_with_a_warning(counts_adata, tiny_model):
+    mudata = pytest.importorskip("mudata")
+    cells = mudata.MuData({"atac": counts_adata.copy()})
+    with pytest.warns(UserWarning, match="'atac' seems to hold gene activity"):
+        scmm.tl.annotate(cells, model=tiny_model, mod="atac")
+    scmm.tl.annotate(counts_adata, model=tiny_model)
+    labels = counts_adata.obs["scmm_cell_type"].astype(str).to_numpy()
+    assert (cells["atac"].obs["scmm_cell_type"].astype(str).to_numpy() == labels).all()

@@ -8,6 +8,7 @@ import pytest
 from anndata import AnnData, read_h5ad
 from scipy.sparse import csr_matrix
 
+from scmmgpt_tl.model.genes import GeneTable
 from scmmgpt_tl.train.corpus.files import read_cells
 from scmmgpt_tl.train.material import prepare
 from scmmgpt_tl.train.reference import read_profiles
@@ -109,9 +110,37 @@ def test_genes_are_found_by_symbol_alias_and_id_and_summed(tmp_path, gene_table)
 
 
 def test_a_file_of_other_genes_is_an_error(tmp_path, gene_table):
-    write(tmp_path / "mouse.h5ad", ["Cd3e", "Actb_x"])
-    with pytest.raises(ValueError, match=r"None of the genes Cd3e, Actb_x .* in the gene table"):
-        read_cells(tmp_path / "mouse.h5ad", gene_table)
+    write(tmp_path / "other.h5ad", ["UNHEARD", "unseen_x"])
+    with pytest.raises(ValueError, match=r"None of the genes UNHEARD, unseen_x .* in the gene"):
+        read_cells(tmp_path / "other.h5ad", gene_table)
+
+
+def test_mouse_genes_are_read_as_their_human_orthologs(tmp_path):
+    counts = write(tmp_path / "mouse.h5ad", ["Ptprc", "Gm12345", "Cd3e"])
+    genes = GeneTable(("CD3E", "PTPRC", "ALB"), ("", "ENSG00000081237", ""), ((), (), ()))
+    cells = read_cells(tmp_path / "mouse.h5ad", genes)
+    np.testing.assert_array_equal(cells.counts[:, :2].toarray(), counts[:, [2, 0]])
+    assert cells.measured.tolist() == [True, True, False]
+
+
+def test_profiles_of_a_mouse_are_read_as_their_human_orthologs(tmp_path):
+    obs = {"cell_type_id": "CL:0000084", "tissue": "Spleen", "unit": "mean", "citation": ""}
+    adata = AnnData(
+        csr_matrix(np.array([[3, 5, 1]], dtype=np.float32)),
+        obs=pd.DataFrame(obs, index=["profile"]),
+        var=pd.DataFrame(index=["Ptprc", "Gm12345", "Cd3e"]),
+    )
+    adata.write_h5ad(tmp_path / "mouse.h5ad")
+    genes = GeneTable(("CD3E", "PTPRC", "ALB"), ("", "ENSG00000081237", ""), ((), (), ()))
+    profiles = read_profiles([tmp_path / "mouse.h5ad"], genes)
+    np.testing.assert_allclose(profiles.shares, [[0.25, 0.75, 0]])
+    assert profiles.panels.tolist() == [[True, True, False]]
+
+
+def test_genes_of_another_species_are_an_error(tmp_path, gene_table):
+    write(tmp_path / "rat.h5ad", [f"ENSRNOG{i:011d}" for i in range(9)])
+    with pytest.raises(ValueError, match="another species, rat; a run can learn from human and"):
+        read_cells(tmp_path / "rat.h5ad", gene_table)
 
 
 def test_types_are_left_out_with_all_kinds_of_them(run_config):

@@ -90,7 +90,7 @@ def test_from_folders_to_a_description(family, change, run_config, sources, coun
     assert model.config.bridge.max_positions == 68
     assert model.config.decoder.hf["model_type"] == family
     card = (bundle / "README.md").read_text(encoding="utf-8")
-    assert "An scMMGPT for human single cells" in card
+    assert "An scMMGPT for single cells" in card
     assert "BERT in `roberta`" in card
     assert f"language model in `{family}`" in card
     assert ("layers 0, 2 and the words it needs" in card) == (family == "gpt2")

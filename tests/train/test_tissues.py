@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scmmgpt_tl.train.tissues import NOT_A_TISSUE, readable
+from scmmgpt_tl.train.tissues import NOT_A_TISSUE, RENAMED, readable
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,10 @@ from scmmgpt_tl.train.tissues import NOT_A_TISSUE, readable
         ("Adult Cerebellum1", "cerebellum"),
         ("Bronchoalveolar_lavage_fluid", "bronchoalveolar lavage fluid"),
         ("Brain", "brain"),
+        ("MammaryGland_Virgin", "mammary gland"),
+        ("BoneMarrow_cKit", "bone marrow"),
+        ("Arc-ME", "hypothalamus"),
+        ("Trophoblast-Stem-Cell", ""),
         ("", ""),
         ("Segerstolpe", ""),
         ("VentoTormo", ""),
@@ -29,4 +33,5 @@ def test_readable(source, words):
 
 
 def test_names_that_are_no_tissues_are_as_readable_sees_them():
-    assert all(name == name.lower().strip() and name for name in NOT_A_TISSUE)
+    for name in (*NOT_A_TISSUE, *RENAMED):
+        assert name == name.lower().strip() != ""

@@ -1,4 +1,4 @@
-"""The command line: `scmm annotate | refine | embed | describe | search | ...`."""
+"""The command line: `scmm annotate | refine | explain | embed | describe | search | ...`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from scmmgpt_tl import get, tl
 
 from . import _summary
 from ._options import add_choice, add_level, add_model, add_output, names, new_for_cells
-from ._tool_run import choice, level, run_tool, tell
+from ._tool_run import choice, level, run_share, run_tool, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -24,12 +24,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--groupby", metavar="COLUMN", help="one label for each group of cells")
     add_level(parser)
     add_model(parser)
-    add_output(parser, key="scmm_cell_type", table="labels and scores")
+    add_output(parser, key="scmm_cell_type", table="labels and scores", beside=True)
 
 
 def annotate(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.annotate` on a file."""
     options = {**choice(args), "groupby": args.groupby, "level": level(args)}
+    if args.shard is not None:
+        return run_share(args, tl.annotate, options)
     key = args.key_added
     run = run_tool(
         args, tl.annotate, options, table=lambda adata: get.annotation_df(adata, key=key)

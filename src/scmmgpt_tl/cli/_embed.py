@@ -8,7 +8,7 @@ from scmmgpt_tl import tl
 from scmmgpt_tl._keys import EmbeddingKeys
 
 from ._options import add_model, add_output, new_for_cells
-from ._tool_run import load, run_tool, tell
+from ._tool_run import load, run_share, run_tool, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -23,11 +23,19 @@ def add(commands: Commands) -> None:
     """Add `scmm embed`."""
     parser = new_for_cells(commands, "embed", embed, text="give every cell its place in the model")
     add_model(parser)
-    add_output(parser, key=None, table="the vectors")
+    add_output(
+        parser,
+        key=None,
+        table="the vectors",
+        beside=True,
+        otherwise="X_scmm, or X_ and the kind of a published encoder",
+    )
 
 
 def embed(args: argparse.Namespace) -> int:
     """Run :func:`scmmgpt_tl.tl.embed` on a file."""
+    if args.shard is not None:
+        return run_share(args, tl.embed, {})
 
     def slot() -> str:
         key = load(args.model).key if args.key_added is None else args.key_added

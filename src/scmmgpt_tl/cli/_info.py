@@ -101,7 +101,9 @@ def _tell_genes(adata: AnnData, args: argparse.Namespace) -> str | None:
     genes = None if args.model in {None, "default"} else _load(args.model).genes
     say("genes")
     try:
-        report = pp.match_genes(adata, genes=genes, gene_symbols=args.gene_symbols)
+        report = pp.match_genes(
+            adata, genes=genes, gene_symbols=args.gene_symbols, species=args.species
+        )
     except ValueError as error:
         return _problem(error)
     for line in str(report).splitlines():
@@ -149,11 +151,12 @@ def _suggestion(
         "--model": args.model,
         "--mod": args.mod,
         "--gene-symbols": args.gene_symbols,
+        "--species": args.species,
         "--layer": layer or (args.layer if counts is None else None),
         "--counts": counts or args.counts,
     }
     for name, value in options.items():
-        if value is not None and (name, value) != ("--counts", "auto"):
+        if value is not None and value != "auto":
             words += [name, value]
     return shlex.join(words)
 

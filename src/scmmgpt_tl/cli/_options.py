@@ -7,6 +7,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scmmgpt_tl._stream.run_folder import Share
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -61,8 +63,28 @@ def names(text: str) -> list[str]:
     return found
 
 
+def share(text: str) -> Share:
+    """Read which share of the work to do.
+
+    Examples
+    --------
+    >>> share("2/4")
+    Share(number=2, of=4)
+    """
+    try:
+        return Share.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Add labels to choose from and the score that an answer must have."""
+    add_labels(parser)
+    add_threshold(parser)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add labels to choose from."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
         "--labels",
@@ -77,7 +99,6 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the same from a .json list, a .json object {name: description}, or one name a line",
     )
-    add_threshold(parser)
 
 
 def add_threshold(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +134,12 @@ def add_model(parser: argparse.ArgumentParser, *, default_model: str | None = "d
         help="what the values are; lognorm undoes log1p (default: %(default)s)",
     )
     group.add_argument("--gene-symbols", metavar="COLUMN", help="column of .var with gene names")
+    group.add_argument(
+        "--species",
+        choices=("auto", "human", "mouse"),
+        default="auto",
+        help="whose genes these are; auto goes by their names (default: %(default)s)",
+    )
     group.add_argument("--mod", help='modality of an .h5mu file (default: "rna")')
     add_which_model(parser, default_model=default_model)
 
@@ -130,25 +157,55 @@ def add_which_model(parser: argparse.ArgumentParser, *, default_model: str | Non
 
 
 def add_output(
-    parser: argparse.ArgumentParser, *, key: str | None, table: str, in_batches: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    key: str | None,
+    table: str,
+    in_batches: bool = True,
+    beside: bool = False,
+    otherwise: str = "",
 ) -> None:
-    """Add where results go; `key` of None is for a key that follows from the model."""
+    """Add where results go.
+
+    Parameters
+    ----------
+    parser
+        Of the command.
+    key
+        Default of the key; `None` is for one that follows from what `otherwise` says.
+    table
+        What goes to a table.
+    in_batches
+        Whether cells are sent through the model.
+    beside
+        Whether results may go to a file beside the input, part by part.
+    otherwise
+        What the key is where it has no default.
+    """
     group = parser.add_argument_group("run")
     group.add_argument(
         "--backed", action="store_true", help="leave the matrix of an .h5ad file on disk"
     )
     if in_batches:
         group.add_argument("--batch-size", type=int, help="cells per pass")
+    if beside:
+        group.add_argument(
+            "--shard",
+            type=share,
+            metavar="I/N",
+            help="do the I-th of N shares of the work only; `scmm merge IN` puts all together",
+        )
     group = parser.add_argument_group("output")
-    group.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", required=True, help="the format is the suffix's"
-    )
+    where = "a copy of IN with the results; the format is the suffix's"
+    if beside:
+        where += " (default: the results alone, beside IN, as IN.scmm.h5ad)"
+    group.add_argument("-o", "--output", type=Path, metavar="OUT", required=not beside, help=where)
     group.add_argument("--csv", type=Path, metavar="FILE", help=f"write {table} as a table too")
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"
     )
-    default = "X_scmm, or X_ and the kind of a published encoder" if key is None else key
-    group.add_argument("--key-added", default=key, help=f"name of the results (default: {default})")
+    default = f"name of the results (default: {otherwise if key is None else key})"
+    group.add_argument("--key-added", default=key, help=default)
 
 
 def add_loudness(parser: argparse.ArgumentParser) -> None:

@@ -5,16 +5,36 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
-from . import _annotate, _describe, _embed, _generate, _info, _integrate, _refine, _search, _train
+from . import (
+    _annotate,
+    _deconvolve,
+    _describe,
+    _embed,
+    _explain,
+    _generate,
+    _info,
+    _integrate,
+    _merge,
+    _proteins,
+    _refine,
+    _score_gene_sets,
+    _search,
+    _train,
+)
 
 # In the order of `scmm --help`.
 ADD = (
     _annotate.add,
     _refine.add,
+    _explain.add,
+    _proteins.add,
     _embed.add,
     _integrate.add,
     _describe.add,
     _search.add,
+    _score_gene_sets.add,
+    _deconvolve.add,
+    _merge.add,
     _generate.add,
     _info.add,
     _train.add_pretrain,

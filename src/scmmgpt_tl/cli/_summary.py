@@ -47,6 +47,35 @@ def integrated(adata: AnnData, key: str) -> str:
     return "\n".join(lines)
 
 
+def explained(adata: AnnData, key: str, *, most: int = 20, n_genes: int = 6) -> str:
+    """Show the first genes for each label, and against it, of the first cells or groups."""
+    genes, overview = (
+        get.explanation_df(adata, key=key, overview=whole) for whole in (False, True)
+    )
+    lines = []
+    for row in overview.head(most).itertuples(index=False):
+        own = genes[genes[overview.columns[0]] == row[0]]
+        speaks_for = own["attribution"] > 0
+        lines.append(f"{row[0]}: {row.label} against {row.against}, log-odds {row.log_odds:.2f}")
+        for word, side in (("for", speaks_for), ("against", ~speaks_for)):
+            named = ", ".join(own.loc[side, "gene"].head(n_genes))
+            lines.append(paragraph(f"{word} it: {named or 'nothing'}"))
+    if len(overview) > most:
+        lines.append(f"and {len(overview) - most:,} more")
+    return "\n".join(lines)
+
+
+def proteins(adata: AnnData, key: str) -> str:
+    """Count what proteins say of the cells of each label, and name what no protein is known of."""
+    found = get.protein_df(adata, key=key, table="labels")
+    rows = [("label", "cells", "supports", "disagrees", "silent", "not as expected")]
+    rows += [(row.label, *(f"{n:,}" for n in row[3:7]), row.against) for row in found.itertuples()]
+    antibodies = get.protein_df(adata, key=key, table="antibodies")
+    unknown = antibodies.loc[antibodies["role"] == "unknown name", "antibody"]
+    last = f"\nantibodies of unknown name: {', '.join(unknown)}" if len(unknown) else ""
+    return table(rows, right=[1, 2, 3, 4]) + last
+
+
 def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     """Show the description of each group, of the first groups where there are many."""
     found = get.description_df(adata, key=key)
@@ -56,6 +85,16 @@ def descriptions(adata: AnnData, key: str, *, most: int = 20) -> str:
     if len(found) > most:
         lines.append(f"and {len(found) - most:,} more")
     return "\n".join(lines)
+
+
+def mixture(adata: AnnData, key: str, *, most: int = 12) -> str:
+    """Show the mean share of each label, and where it is the largest."""
+    shares = get.mixture_df(adata, key=key)
+    largest = shares.idxmax(axis=1).value_counts()
+    rows = [("label", "mean share", "largest in")]
+    for name, share in shares.mean().nlargest(most).items():
+        rows.append((str(name), f"{share:.1%}", f"{largest.get(name, 0):,}"))
+    return table(rows, right=[1, 2])
 
 
 def found(score: pd.Series, query: str, *, most: int = 5) -> str:

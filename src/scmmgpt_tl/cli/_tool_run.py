@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import modality
+from scmmgpt_tl._stream.join import open_results
+from scmmgpt_tl.tl._on_files import run_on_file
 
 from ._read_labels import read_labels
 from ._say import say
@@ -14,6 +17,7 @@ from ._say import say
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     import pandas as pd
     from anndata import AnnData
@@ -25,6 +29,7 @@ class Run(NamedTuple):
     adata: AnnData
     seconds: float
     device: str
+    output: Path
 
 
 def run_tool(
@@ -35,10 +40,38 @@ def run_tool(
     table: Callable[[AnnData], pd.DataFrame],
 ) -> Run:
     """Read, run and write; refuse a bad output before anything slow is done."""
-    _files.check_target(args.output, source=args.input, overwrite=args.overwrite)
-    _files.file_format(args.output)
     if args.csv is not None:
         _files.check_target(args.csv, source=args.input, overwrite=args.overwrite)
+    run = (
+        _into_copy(args, tool, options) if args.output is not None else _beside(args, tool, options)
+    )
+    if args.csv is not None:
+        _files.write_csv(table(run.adata), args.csv, overwrite=args.overwrite)
+    return run
+
+
+def run_share(
+    args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
+) -> int:
+    """Do a share of the work, to be put together by `scmm merge`."""
+    if args.output is not None or args.csv is not None:
+        msg = "`--shard` leaves no results to write yet. Leave `-o` and `--csv` out."
+        raise ValueError(msg)
+    model = load(args.model)
+    options = {**options, **_input_options(args), "model": model}
+    run_on_file(tool, args.input, options, share=args.shard)
+    if not args.quiet:
+        say(f"share {args.shard.number} of {args.shard.of} is done")
+        say(f"  when all are: scmm merge {shlex.quote(str(args.input))}")
+    return 0
+
+
+def _into_copy(
+    args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
+) -> Run:
+    """Write a copy of the input that has the results."""
+    _files.check_target(args.output, source=args.input, overwrite=args.overwrite)
+    _files.file_format(args.output)
     data = _files.read(args.input, backed=args.backed)
     _files.check_format(data, args.output)
     adata = modality(data, args.mod)
@@ -47,9 +80,16 @@ def run_tool(
     tool(data, **options, **_input_options(args), model=model)
     seconds = time.perf_counter() - start
     _files.write(data, args.output, overwrite=args.overwrite)
-    if args.csv is not None:
-        _files.write_csv(table(adata), args.csv, overwrite=args.overwrite)
-    return Run(adata, seconds, str(model.device))
+    return Run(adata, seconds, str(model.device), args.output)
+
+
+def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]) -> Run:
+    """Write the results alone, part by part, to a file beside the input."""
+    model = load(args.model)
+    start = time.perf_counter()
+    output = run_on_file(tool, args.input, {**options, **_input_options(args), "model": model})
+    seconds = time.perf_counter() - start
+    return Run(open_results(output), seconds, str(model.device), output)
 
 
 def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[], str]) -> None:
@@ -61,14 +101,19 @@ def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[],
         f"{run.adata.n_obs:,} cells {verb} in {run.seconds:.1f} s ({pace:,.0f} cells/s, {run.device})"
     )
     say(summary())
-    for path in filter(None, (args.output, args.csv)):
+    for path in filter(None, (run.output, args.csv)):
         say(f"wrote {path}")
 
 
 def choice(args: argparse.Namespace) -> dict[str, Any]:
     """Labels to choose from, and what an answer needs."""
-    labels = args.labels if args.labels_file is None else read_labels(args.labels_file)
-    return {"labels": labels, "tissue": args.tissue, "threshold": args.threshold}
+    return {"labels": labels(args), "tissue": args.tissue, "threshold": args.threshold}
+
+
+def labels(args: argparse.Namespace) -> list[str] | dict[str, str] | None:
+    """Labels that were given, or those of a file."""
+    found: list[str] | None = args.labels
+    return found if args.labels_file is None else read_labels(args.labels_file)
 
 
 def level(args: argparse.Namespace) -> str | list[str] | None:
@@ -85,5 +130,5 @@ def load(name: str) -> Any:
 
 
 def _input_options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("layer", "counts", "gene_symbols", "mod", "batch_size", "key_added")
+    names = ("layer", "counts", "gene_symbols", "species", "mod", "batch_size", "key_added")
     return {name: getattr(args, name) for name in names if name in args}

@@ -1,9 +1,27 @@
-"""What the tools wrote, as tables."""
+"""What the tools wrote, and what the model knows of genes, as tables."""
 
 from __future__ import annotations
 
 from ._annotation import annotation_df, scores
 from ._descriptions import description_df
+from ._explanations import explanation_df
+from ._gene_sets import gene_set_scores, gene_sets_df
+from ._genes import gene_embedding, genes_of, nearest_genes
+from ._mixture import mixture_df
+from ._proteins import protein_df
 from ._rankings import rank_terms_df
 
-__all__ = ["annotation_df", "description_df", "rank_terms_df", "scores"]
+__all__ = [
+    "annotation_df",
+    "description_df",
+    "explanation_df",
+    "gene_embedding",
+    "gene_set_scores",
+    "gene_sets_df",
+    "genes_of",
+    "mixture_df",
+    "nearest_genes",
+    "protein_df",
+    "rank_terms_df",
+    "scores",
+]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 from anndata import AnnData
 
 from scmmgpt_tl._keys import AnnotationKeys
 
-from ._record import read_record
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+from ._record import check_present, read_record
 
 
 def annotation_df(
@@ -62,7 +57,7 @@ def annotation_df(
         "margin": keys.margin,
         "reason": keys.reason,
     }
-    _check_present(adata.obs.columns, list(columns.values()), slot="obs")
+    check_present(adata.obs.columns, list(columns.values()), slot="obs", tool="annotate")
     return pd.DataFrame({name: adata.obs[column] for name, column in columns.items()})
 
 
@@ -97,16 +92,9 @@ def scores(adata: AnnData, *, key: str = "scmm_cell_type") -> AnnData:
     """
     keys = AnnotationKeys(key)
     record = read_record(adata, keys.uns, needs="labels", tool="annotate")
-    _check_present(adata.obsm, [keys.scores], slot="obsm")
+    check_present(adata.obsm, [keys.scores], slot="obsm", tool="annotate")
     frame, labels = adata.obsm[keys.scores], record["labels"]
     var = pd.DataFrame({"cl_id": labels["cl_id"].to_numpy()}, index=labels["name"].to_numpy())
     var.index = var.index.astype(str)
     others = {name: value.copy() for name, value in adata.obsm.items() if name != keys.scores}
     return AnnData(frame.to_numpy(copy=True), obs=adata.obs.copy(), var=var, obsm=others)
-
-
-def _check_present(found: Container[str], wanted: Sequence[str], *, slot: str) -> None:
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        msg = f"Did not find adata.{slot}[{missing[0]!r}]. Run `scmm.tl.annotate` first."
-        raise ValueError(msg)

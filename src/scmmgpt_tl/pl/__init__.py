@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from ._descriptions import descriptions
 from ._embedding import embedding
+from ._explain import explain
+from ._gene_sets import gene_sets
 from ._generated import generated
 from ._integrate import integrate
+from ._mixture import mixture
+from ._proteins import proteins
 from ._scores import scores
 from ._search import search
 from ._support import support
 
-__all__ = ["descriptions", "embedding", "generated", "integrate", "scores", "search", "support"]
+__all__ = [
+    "descriptions",
+    "embedding",
+    "explain",
+    "gene_sets",
+    "generated",
+    "integrate",
+    "mixture",
+    "proteins",
+    "scores",
+    "search",
+    "support",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._counts import CountReport, check_counts
-from ._genes import GeneReport, match_genes
+from ._gene_report import GeneReport
+from ._genes import match_genes
+from ._neighborhoods import neighborhoods
 
-__all__ = ["CountReport", "GeneReport", "check_counts", "match_genes"]
+__all__ = ["CountReport", "GeneReport", "check_counts", "match_genes", "neighborhoods"]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import numpy as np
 
 from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._warnings import warn
 
-from ._names import WAYS, Match, Species, guess_species, match_names
+from ._gene_report import GeneReport
+from ._names import WAYS, Match, Species, match_names
+from ._species import UNKNOWN, Guess, guess_species, looks_like_mouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from anndata import AnnData
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.genes import GeneTable
 
+Asked = Literal["auto", "human", "mouse"]
+
+COVERED: tuple[Species, ...] = ("human", "mouse")
 _VAR_NAMES = "var_names"
 _COLUMNS = (
     "gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id",
@@ -34,102 +40,23 @@ _NO_GENES = {
     "antibody capture", "antigen capture", "crispr guide capture", "custom", "multiplexing capture",
     "peaks", "protein", "spike-in", "vdj", "vdj-b", "vdj-t",
 }  # fmt: skip
+_PEAK = re.compile(r"^(?:chr)?(?:\d{1,2}|[XYM]|MT)[:_-]\d+[_-]\d+$", re.IGNORECASE)
 _LOWEST_SHARE = 0.1
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class GeneReport:
-    """What :func:`scmmgpt_tl.pp.match_genes` found.
+class _Attempt(NamedTuple):
+    """Names of one source, what they seem to be, and the gene of each."""
 
-    Parameters
-    ----------
-    n_file
-        Features in the file.
-    n_not_genes
-        Features that `feature_types` says are no genes, such as antibodies.
-    n_matched
-        Genes of the file that the model knows.
-    n_covered
-        Genes of the model that the file has.
-    n_model
-        Genes of the model.
-    by
-        How many were matched by `symbol`, `alias`, `ensembl`, and after mending the spelling
-        (`respelled`: capitals, R's dots, the suffixes of repeated names, genome prefixes).
-    n_duplicated
-        Genes of the file that share a model gene with another; their counts are added up.
-    dropped
-        Examples of genes that the model does not know.
-    species
-        Whose genes these seem to be.
-    source
-        `var_names` or the column of `.var` that was used.
-    index
-        For each feature of the file the model's gene, -1 for none.
-    """
-
-    n_file: int
-    n_not_genes: int
-    n_matched: int
-    n_covered: int
-    n_model: int
-    by: Mapping[str, int]
-    n_duplicated: int
-    dropped: tuple[str, ...]
-    species: Species
     source: str
-    index: NDArray[np.intp] = field(repr=False, compare=False)
+    names: list[str]
+    guess: Guess
+    matches: list[Match | None]
 
     @property
-    def measured(self) -> NDArray[np.bool_]:
-        """Which genes of the model are in the file, `(n_model,)`."""
-        found = np.zeros(self.n_model, dtype=bool)
-        found[self.index[self.index >= 0]] = True
-        return found
-
-    @property
-    def coverage(self) -> float:
-        """Share of the model's genes that the file has."""
-        return self.n_covered / self.n_model if self.n_model else 0.0
-
-    @property
-    def n_dropped(self) -> int:
-        """Genes of the file that the model does not know."""
-        return self.n_file - self.n_not_genes - self.n_matched
-
-    def summary(self) -> dict[str, str | int | float | list[str]]:
-        """Flat form, for `uns`."""
-        return {
-            "n_file": self.n_file,
-            "n_not_genes": self.n_not_genes,
-            "n_matched": self.n_matched,
-            "n_covered": self.n_covered,
-            "n_model": self.n_model,
-            "coverage": self.coverage,
-            **{f"by_{way}": number for way, number in self.by.items()},
-            "n_duplicated": self.n_duplicated,
-            "n_dropped": self.n_dropped,
-            "dropped": list(self.dropped),
-            "species": self.species,
-            "source": self.source,
-        }
-
-    def __str__(self) -> str:
-        ways = ", ".join(f"{number} by {way}" for way, number in self.by.items() if number)
-        n_genes = self.n_file - self.n_not_genes
-        matched = f"{self.n_matched} of {n_genes} genes matched from {self.source}"
-        covered = f"{self.n_covered} of the model's {self.n_model} genes present"
-        lines = [f"{matched} ({ways or 'none'})", f"{covered} ({self.coverage:.0%})"]
-        if self.n_dropped:
-            lines.append(
-                f"{self.n_dropped} unknown to the model, such as {', '.join(self.dropped)}"
-            )
-        if self.n_duplicated:
-            lines.append(f"{self.n_duplicated} share a gene with another and are added up")
-        if self.n_not_genes:
-            lines.append(f"{self.n_not_genes} features are no genes and are left out")
-        return "\n".join([*lines, f"species: {self.species}"])
+    def worth(self) -> int:
+        """Number of matches; names as they are written count twice those that were respelled."""
+        return sum(2 - (match.way == "respelled") for match in self.matches if match is not None)
 
 
 @doc_params()
@@ -138,12 +65,14 @@ def match_genes(
     *,
     genes: GeneTable | None = None,
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     min_genes: int = 25,
 ) -> GeneReport:
     """Match the genes of a file with those of a model.
 
     A gene is found by its symbol, its Ensembl id with or without version, an alias or previous
-    symbol, and as a last resort in another spelling.
+    symbol, and as a last resort in another spelling. A mouse gene is taken for its human ortholog,
+    where it has one that is nobody else's.
 
     Parameters
     ----------
@@ -152,6 +81,7 @@ def match_genes(
     genes
         The model's genes; by default those of the model that ships with the package.
     {gene_symbols}
+    {species}
     min_genes
         Fewest genes of the model that must be there.
 
@@ -162,8 +92,14 @@ def match_genes(
     Raises
     ------
     ValueError
-        If there is no such column, if the genes are those of a mouse, or if too few are known: under
-        `min_genes`, or under a tenth of the genes of the file or the model, whichever has fewer.
+        If there is no such column, if the features are peaks of chromatin or the genes those of a
+        species that is not covered, or if too few are known: under `min_genes`, or under a tenth of
+        the genes of the file or the model, whichever has fewer.
+
+    Warns
+    -----
+    UserWarning
+        If genes of two species are in the file, and `species` does not say whose are meant.
 
     Examples
     --------
@@ -172,18 +108,23 @@ def match_genes(
     >>> report.source, report.species
     ('var_names', 'human')
     """
+    if species not in {"auto", *COVERED}:
+        msg = f"`species` must be 'auto', 'human' or 'mouse', not {species!r}."
+        raise ValueError(msg)
     genes = _default_genes() if genes is None else genes
+    _refuse_peaks(adata.var_names)
     is_gene = _is_gene(adata.var)
-    source, names, matches = _best_source(adata.var, genes, is_gene, gene_symbols=gene_symbols)
-    kept = np.flatnonzero(is_gene)
-    species = guess_species([names[i] for i in kept], [matches[i] for i in kept])
-    report = _report(names, matches, is_gene, source=source, species=species, n_model=len(genes))
-    if species == "mouse":
-        _refuse_mouse(report, names)
+    best = _best_source(adata.var, genes, is_gene, gene_symbols=gene_symbols, species=species)
+    report = _report(best, is_gene, n_model=len(genes))
     # A tenth of whichever is fewer: a panel may be small, and so may a model.
     least = max(min_genes, _LOWEST_SHARE * min(int(is_gene.sum()), len(genes)))
     if report.n_covered < least:
-        _refuse_few(report, names, genes, least=least)
+        _refuse_few(report, best.names, genes, least=least)
+    if report.beside:
+        warn(
+            f"{report.source} holds genes of a human and of a mouse; those of the mouse are left out. "
+            'Pass `species="mouse"` to read these instead, or "human" if this is what you want.'
+        )
     return report
 
 
@@ -208,7 +149,8 @@ def _best_source(
     is_gene: NDArray[np.bool_],
     *,
     gene_symbols: str | None,
-) -> tuple[str, list[str], list[Match | None]]:
+    species: Asked,
+) -> _Attempt:
     """Names from the asked column, else from where they match most genes, `var_names` first."""
     if gene_symbols is not None and gene_symbols not in {_VAR_NAMES, *var.columns}:
         msg = f"There is no column {gene_symbols!r} in `.var`. Columns: {list(var.columns)}."
@@ -217,31 +159,56 @@ def _best_source(
     tried = []
     for source in usual if gene_symbols is None else [gene_symbols]:
         names = _texts(var.index.to_series() if source == _VAR_NAMES else var[source])
-        found = match_names(names, genes)
-        tried.append(
-            (source, names, [m if ok else None for m, ok in zip(found, is_gene, strict=True)])
-        )
-    return max(tried, key=lambda attempt: _worth(attempt[2]))
+        tried.append(_attempt(source, names, is_gene, genes=genes, species=species))
+    best = max(tried, key=lambda attempt: attempt.worth)
+    _refuse_others(best, tried)
+    return best
+
+
+def _attempt(
+    source: str, names: list[str], is_gene: NDArray[np.bool_], *, genes: GeneTable, species: Asked
+) -> _Attempt:
+    """Match names as those of the species that is asked for, or that they seem to be of."""
+    # What is no gene says nothing about genes.
+    of_genes = [name if ok else "" for name, ok in zip(names, is_gene, strict=True)]
+    if species != "auto":
+        return _Attempt(source, names, Guess(species), match_names(of_genes, genes, species))
+    found = match_names(of_genes, genes)
+    kept = [i for i, name in enumerate(of_genes) if name]
+    guess = guess_species([names[i] for i in kept], [found[i] for i in kept])
+    if guess.species == "mouse":
+        return _Attempt(source, names, guess, match_names(of_genes, genes, "mouse"))
+    if guess.beside:
+        # The capitals of a human gene would make the mouse's of it.
+        found = [
+            None if looks_like_mouse(name) and match and match.way == "respelled" else match
+            for name, match in zip(of_genes, found, strict=True)
+        ]
+    return _Attempt(source, names, guess, found)
+
+
+def _refuse_others(best: _Attempt, tried: Sequence[_Attempt]) -> None:
+    """Refuse species that are not covered, unless their genes have human names already."""
+    human = sum(match is not None and match.way != "respelled" for match in best.matches)
+    if best.guess.species == "human" and human > 0.5 * len(best.names):
+        return
+    for attempt in (best, *tried):
+        if attempt.guess.species not in {*COVERED, UNKNOWN}:
+            msg = (
+                f"These look like genes of another species, {attempt.guess.species} (such as "
+                f"{', '.join(attempt.names[:_SHOWN])} in {attempt.source}); covered are human and, "
+                "through one-to-one orthologs, mouse. Replace them by their human orthologs first, "
+                'or pass `species="human"` or "mouse" if that is what they are.'
+            )
+            raise ValueError(msg)
 
 
 def _texts(column: pd.Series) -> list[str]:
     return ["" if missing else str(x) for x, missing in zip(column, column.isna(), strict=True)]
 
 
-def _worth(matches: Sequence[Match | None]) -> int:
-    """Number of matches; names as they are written count twice those that were respelled."""
-    return sum(2 - (match.way == "respelled") for match in matches if match is not None)
-
-
-def _report(
-    names: Sequence[str],
-    matches: Sequence[Match | None],
-    is_gene: NDArray[np.bool_],
-    *,
-    source: str,
-    species: Species,
-    n_model: int,
-) -> GeneReport:
+def _report(best: _Attempt, is_gene: NDArray[np.bool_], *, n_model: int) -> GeneReport:
+    matches, names = best.matches, best.names
     index = np.array([-1 if match is None else match.gene for match in matches], dtype=np.intp)
     ways = Counter(match.way for match in matches if match is not None)
     per_gene = np.bincount(index[index >= 0], minlength=n_model)
@@ -254,26 +221,31 @@ def _report(
         by={way: ways[way] for way in WAYS},
         n_duplicated=int(per_gene[per_gene > 1].sum()),
         dropped=tuple(names[i] for i in np.flatnonzero((index < 0) & is_gene)[:_SHOWN]),
-        species=species,
-        source=source,
+        species=best.guess.species,
+        beside=best.guess.beside,
+        source=best.source,
         index=index,
     )
 
 
-def _refuse_mouse(report: GeneReport, names: Sequence[str]) -> NoReturn:
-    msg = (
-        f"These look like mouse genes (such as {', '.join(names[:_SHOWN])} in {report.source}); "
-        "the model knows human genes. Replace them by their human orthologues first."
-    )
-    raise ValueError(msg)
+def _refuse_peaks(names: pd.Index) -> None:
+    shown = [str(name) for name in names[:_SHOWN]]
+    if shown and all(_PEAK.match(name) for name in shown):
+        msg = (
+            f"These are peaks of chromatin (such as {', '.join(shown[:2])}), not genes. Count "
+            "fragments in and before each gene first, for example by `snapatac2.pp.make_gene_matrix` "
+            "or `muon.atac.tl.count_fragments_features`, and annotate that."
+        )
+        raise ValueError(msg)
 
 
 def _refuse_few(
     report: GeneReport, names: Sequence[str], genes: GeneTable, *, least: float
 ) -> NoReturn:
+    whose = "mouse " if report.species == "mouse" else ""
     msg = (
-        f"Only {report.n_matched} of {report.n_file - report.n_not_genes} genes are known to the "
-        f"model; {math.ceil(least)} are needed. The file has {', '.join(names[:_SHOWN])} in "
+        f"Only {report.n_matched} of {report.n_file - report.n_not_genes} {whose}genes are known to "
+        f"the model; {math.ceil(least)} are needed. The file has {', '.join(names[:_SHOWN])} in "
         f"{report.source}; the model has {', '.join(genes.symbols[:_SHOWN])}. "
         "Pass `gene_symbols=` to name the column of `.var` with symbols or Ensembl ids."
     )

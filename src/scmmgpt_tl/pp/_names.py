@@ -5,23 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ._orthologs import human_places, read_orthologs
+from ._species import bare
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scmmgpt_tl.model.genes import GeneTable
 
-Species = Literal["human", "mouse", "unknown"]
+Species = Literal["human", "mouse"]
 Way = Literal["symbol", "alias", "ensembl", "respelled"]
 
 WAYS: tuple[Way, ...] = ("symbol", "alias", "ensembl", "respelled")
 
 # Whole ids only: ENSA and ENST00000... are no gene ids. A symbol may stand beside the id.
-_ENSEMBL = re.compile(r"(?:.*[_|:; ])?(ENSG\d{11})(?:\.\d+)?(?:_PAR_Y)?(?:[_|:; ].*)?")
-_MOUSE_ENSEMBL = re.compile(r"(?:.*[_|:; ])?ENSMUSG\d{11}\b.*")
-# Names that only mouse genes have, also where a file has put everything in capitals.
-_MOUSE_CLONE = re.compile(r"(\d{7}[A-Z]\d{2}RIK|GM\d{4,5}|H2-[A-Z]{1,2}\d?)", re.IGNORECASE)
-_CAPITALISED = re.compile(r"[A-Z][a-z0-9.-]*[a-z][a-z0-9.-]*")
-_HUMAN_PREFIX = re.compile(r"(?:GRCh3[78]|hg19|hg38)_+")
+_ENSEMBL = re.compile(r"(?:.*[_|:; ])?(ENS(?:MUS)?G\d{11})(?:\.\d+)?(?:_PAR_Y)?(?:[_|:; ].*)?")
 # What `var_names_make_unique` (and R's make.unique) append to a repeated name.
 _REPEATED = re.compile(r"(.+)[-.]\d+")
 
@@ -33,7 +31,9 @@ class Match(NamedTuple):
     way: Way
 
 
-def match_names(names: Sequence[str], genes: GeneTable) -> list[Match | None]:
+def match_names(
+    names: Sequence[str], genes: GeneTable, species: Species = "human"
+) -> list[Match | None]:
     """Find the gene of each name.
 
     Parameters
@@ -41,37 +41,26 @@ def match_names(names: Sequence[str], genes: GeneTable) -> list[Match | None]:
     names
         Symbols or Ensembl ids, in any mixture.
     genes
-        The model's genes.
+        The model's genes, which are human ones.
+    species
+        Whose names they are. Those of a mouse are looked up among the orthologs.
     """
-    present = set(names)
-    return [_match(name, genes) or _respell(name, genes, present) for name in names]
-
-
-def guess_species(names: Sequence[str], matches: Sequence[Match | None]) -> Species:
-    """Guess whose genes these are.
-
-    Parameters
-    ----------
-    names
-        Symbols or Ensembl ids.
-    matches
-        The human gene of each name, from :func:`match_names`.
-    """
-    strange = [
-        name
-        for name, match in zip(names, matches, strict=True)
-        if match is None or match.way == "respelled"
+    if species == "human":
+        return _match_all(names, genes, species)
+    places = human_places(genes)
+    found = _match_all(names, read_orthologs().mouse, species)
+    return [
+        None if match is None or places[match.gene] < 0 else Match(places[match.gene], match.way)
+        for match in found
     ]
-    human = len(names) - len(strange)
-    mouse = sum(_MOUSE_ENSEMBL.fullmatch(name) is not None for name in strange)
-    clones = sum(_MOUSE_CLONE.fullmatch(name) is not None for name in strange)
-    capitalised = sum(_CAPITALISED.fullmatch(name) is not None for name in strange)
-    if mouse > human or clones > max(5, 0.01 * len(names)):
-        return "mouse"
-    if capitalised > max(human, 0.5 * len(names)):
-        return "mouse"
-    known = len(names) - sum(match is None for match in matches)
-    return "human" if known > 0.05 * len(names) else "unknown"
+
+
+def _match_all(names: Sequence[str], genes: GeneTable, species: Species) -> list[Match | None]:
+    """Find each name in a table of the genes of its own species."""
+    present = set(names)
+    return [
+        _match(name, genes) or _respell(name, genes, present, species=species) for name in names
+    ]
 
 
 def _match(name: str, genes: GeneTable) -> Match | None:
@@ -89,14 +78,14 @@ def _match(name: str, genes: GeneTable) -> Match | None:
     return None
 
 
-def _respell(name: str, genes: GeneTable, present: set[str]) -> Match | None:
+def _respell(name: str, genes: GeneTable, present: set[str], *, species: Species) -> Match | None:
     """Match a name that was altered on its way: by a prefix, a suffix, R, or in capitals."""
-    bare = _HUMAN_PREFIX.sub("", name.strip(), count=1)
-    spellings = [bare, bare.replace(".", "-")]
-    if (repeated := _REPEATED.fullmatch(bare)) and repeated[1] in present:
+    plain = bare(name, species)
+    spellings = [plain, plain.replace(".", "-")]
+    if (repeated := _REPEATED.fullmatch(plain)) and repeated[1] in present:
         spellings.append(repeated[1])
     for spelling in spellings:
         if (match := _match(spelling, genes)) is not None:
             return Match(match.gene, "respelled")
-    index = genes.by_upper.get(bare.upper())
+    index = genes.by_upper.get(plain.upper())
     return None if index is None else Match(index, "respelled")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
 
 from ._annotation import annotation_results
@@ -16,6 +16,7 @@ from ._decide import Rule, decide, read_level
 from ._groups import read_groups
 from ._judge import own_judge, published_judge
 from ._labels import resolve_labels
+from ._on_files import takes_paths
 from ._session import is_published, load_judging, open_session
 from ._verdict import judge_cells, judge_groups, spread
 
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
+
+    from ._on_files import Paths
 
 
-@doc_params()
+@takes_paths
+@doc_params(adata=ADATA_OR_PATH)
 def annotate(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     labels: Sequence[str] | Mapping[str, str] | None = None,
     groupby: str | None = None,
     *,
@@ -44,6 +49,7 @@ def annotate(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -86,13 +92,15 @@ def annotate(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_cell_type' | key_added]` : :class:`pandas.Series` (dtype `category`)
         Label; `"unknown"` where the score is too low or the cell too poor.
@@ -143,6 +151,7 @@ def annotate(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
         text=False,

@@ -8,21 +8,20 @@ import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
-from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import Results, column_names
-
-from ._labels import UNKNOWN
+from scmmgpt_tl._stored import category_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anndata import AnnData
     from numpy.typing import NDArray
+
+    from scmmgpt_tl._keys import AnnotationKeys
 
     from ._labels import LabelSet
     from ._verdict import Verdict
 
-__all__ = ["annotation_results", "read_scores"]
+__all__ = ["annotation_results"]
 
 
 def annotation_results(
@@ -70,7 +69,7 @@ def annotation_results(
     record = {"params": params, "labels": table, "reasons": counted, **tables}
     return Results(
         obs={
-            keys.label: _categorical(cells.labels, last=UNKNOWN),
+            keys.label: _categorical(cells.labels),
             keys.score: cells.scores,
             keys.margin: cells.margins,
             keys.cl: _categorical(cells.cl_ids),
@@ -81,30 +80,5 @@ def annotation_results(
     )
 
 
-def read_scores(adata: AnnData, key: str) -> NDArray[np.float64]:
-    """Read the probability of each label in each cell, `(n_cells, n_labels)`.
-
-    Parameters
-    ----------
-    adata
-        Annotated cells.
-    key
-        The `key_added` of the annotation.
-
-    Raises
-    ------
-    ValueError
-        The probabilities are gone.
-    """
-    slot = AnnotationKeys(key).scores
-    if slot not in adata.obsm:
-        msg = f"Did not find adata.obsm[{slot!r}]. Run `scmm.tl.annotate` again."
-        raise ValueError(msg)
-    return np.asarray(adata.obsm[slot], dtype=np.float64)
-
-
-def _categorical(values: NDArray[np.object_], *, last: str = "") -> pd.Categorical:
-    from natsort import natsorted
-
-    found = sorted(natsorted(set(values)), key=lambda name: name == last)
-    return pd.Categorical(values, categories=found)
+def _categorical(values: NDArray[np.object_]) -> pd.Categorical:
+    return pd.Categorical(values, categories=category_order(values))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_given", "check_arguments"]
+__all__ = ["as_given", "check_arguments", "check_whole"]
 
 
 def check_arguments(
@@ -54,3 +56,26 @@ def as_given(
     if labels is None:
         return None
     return dict(labels) if isinstance(labels, Mapping) else list(labels)
+
+
+def check_whole(name: str, value: Any, *, least: int) -> None:
+    """Refuse what is no whole number, or too small.
+
+    Parameters
+    ----------
+    name
+        Of the argument.
+    value
+        What was given.
+    least
+        The smallest that can be meant.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be meant.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        msg = f"`{name}` must be a whole number, {least} or more, found {value!r}."
+        raise ValueError(msg)

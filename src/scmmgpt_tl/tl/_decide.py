@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.calibration import Calibration
     from scmmgpt_tl.ontology import CellOntology
 
-__all__ = ["Decision", "Level", "Rule", "decide", "read_level"]
+__all__ = ["Decision", "Level", "Rule", "decide", "read_level", "term_shares"]
 
 ROOT = "CL:0000000"
 
@@ -158,7 +158,7 @@ def decide(probabilities: NDArray[np.floating], labels: LabelSet, rule: Rule) ->
             return _deepest(probabilities, labels, rule)
         case "terms":
             terms = rule.level
-            shares = _shares(labels.cl_ids, terms.cl_ids, rule.ontology)
+            shares = term_shares(labels.cl_ids, terms.cl_ids, rule.ontology)
             return _best(probabilities @ shares, LabelSet(terms.names, terms.cl_ids), rule)
         case _:
             return _best(probabilities, labels, rule)
@@ -236,7 +236,7 @@ def _compare(
     answer.runners_up[rows] = np.array(names, dtype=object)[outside.argmax(axis=1)]
 
 
-def _shares(
+def term_shares(
     label_ids: Sequence[str], terms: Sequence[str], ontology: CellOntology
 ) -> NDArray[np.float64]:
     """Which label counts for which term: the most specific ones it descends from."""

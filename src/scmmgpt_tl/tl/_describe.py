@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._session import Session
 
@@ -48,6 +49,7 @@ def describe(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -82,6 +84,7 @@ def describe(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -122,6 +125,7 @@ def describe(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

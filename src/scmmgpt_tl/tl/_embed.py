@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from scanpy import logging as logg
 
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
 from ._kernels import embedding
+from ._on_files import takes_paths
 from ._session import load_any, open_session
 
 if TYPE_CHECKING:
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
+
+    from ._on_files import Paths
 
 
+@takes_paths
 @doc_params(
+    adata=ADATA_OR_PATH,
     key_added="""\
 key_added
     Key under which the results are stored; by default `"X_scmm"`, and `"X_scgpt"` and the like for
@@ -34,13 +40,14 @@ model
     :func:`scmmgpt_tl.load_model`. By default the model that ships with the package.""",
 )
 def embed(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     *,
     model: Model | EncoderModel | str | Path | None = None,
     key_added: str | None = None,
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -58,13 +65,15 @@ def embed(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obsm['X_scmm' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
         One row per cell: unit vectors, but for published encoders that do without.
@@ -96,6 +105,7 @@ def embed(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
         text=False,

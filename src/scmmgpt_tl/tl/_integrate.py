@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
     from ._groups import Groups
     from ._said import Said
@@ -53,6 +54,7 @@ def integrate(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -101,6 +103,7 @@ def integrate(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -152,6 +155,7 @@ def integrate(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scmmgpt_tl._warnings import warn
-from scmmgpt_tl.pp._names import guess_species, match_names
+from scmmgpt_tl.pp._names import match_names
+from scmmgpt_tl.pp._species import UNKNOWN, guess_species
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,16 +51,17 @@ def read_panel(genes: object, table: GeneTable) -> Panel:
     TypeError
         `genes` is a single string, or holds something other than strings.
     ValueError
-        No gene is known, the genes are those of a mouse, or one is given twice.
+        No gene is known, the genes are those of another species, or one is given twice.
     """
     if genes is None:
         return Panel(tuple(table.symbols), np.arange(len(table)))
     names = _names(genes)
     matches = match_names(names, table)
-    if guess_species(names, matches) == "mouse":
+    species = guess_species(names, matches).species
+    if species not in {"human", UNKNOWN}:
         msg = (
-            f"`genes` look like mouse genes (such as {', '.join(names[:_SHOWN])}); the model knows "
-            "human genes. Give their human orthologues."
+            f"`genes` look like {species} genes (such as {', '.join(names[:_SHOWN])}); the model knows "
+            "human genes. Give their human orthologs."
         )
         raise ValueError(msg)
     # Two names of one gene would be two columns that share its counts.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.labels import LabelTable
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 ALL_CELLS = "all"
 
@@ -47,6 +48,7 @@ def rank_terms(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -71,6 +73,7 @@ def rank_terms(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
@@ -106,6 +109,7 @@ def rank_terms(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

@@ -12,19 +12,18 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._input import prepare
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import flat, target
-from scmmgpt_tl.get import annotation_df
-from scmmgpt_tl.get._record import read_record
 
-from ._annotation import annotation_results, read_scores
+from ._annotated import Annotated, read_annotated
+from ._annotation import annotation_results
 from ._arguments import check_arguments
 from ._decide import Decision, Rule, decide, read_level
 from ._given_labels import given_labels
 from ._judge import calibration_of
-from ._labels import UNKNOWN, LabelSet
+from ._labels import LabelSet
 from ._place import principal_components, read_place
 from ._self_training import self_train
 from ._session import load_judging, model_params
-from ._verdict import LOW_SCORE, OK, UNREADABLE, Verdict
+from ._verdict import OK, UNREADABLE, Verdict, judge_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,14 +36,15 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
 
 
 # How probable it is from the start that a cell has a label that the annotation did not choose among.
 NEW_SHARE = 0.1
 
 
-class _Annotated(NamedTuple):
-    """An annotation as it was written, and the labels that the user knows."""
+class _Start(NamedTuple):
+    """What an annotation says, and the labels that the user knows."""
 
     labels: LabelSet
     p: NDArray[np.float64]  # (cells, labels)
@@ -67,6 +67,7 @@ def refine(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
@@ -104,6 +105,7 @@ def refine(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {copy}
 
@@ -137,8 +139,7 @@ def refine(
     _check_rounds(n_rounds)
     loaded = load_judging(model)
     data, own = target(adata, copy=copy, mod=mod)
-    before = _read(own, key, labels_key)
-    _check_model(own.uns[key]["params"], loaded, key)
+    before = _read(own, read_annotated(own, key, model=loaded), labels_key)
     calibration = calibration_of(loaded)
     cl = ontology.load()
     limit = calibration.threshold if threshold is None else float(threshold)
@@ -147,7 +148,12 @@ def refine(
     tables = {}
     if use_rep is None:
         prepared = prepare(
-            own, genes=loaded.genes, layer=layer, counts=counts, gene_symbols=gene_symbols
+            own,
+            genes=loaded.genes,
+            layer=layer,
+            counts=counts,
+            gene_symbols=gene_symbols,
+            species=species,
         )
         place = principal_components(prepared, readable)
         tables["genes"] = prepared.gene_report.summary()
@@ -170,6 +176,7 @@ def refine(
             "layer": layer,
             "counts": counts,
             "gene_symbols": gene_symbols,
+            "species": tables["genes"]["species"] if tables else species,
             "mod": mod,
             **model_params(loaded),
         }
@@ -188,7 +195,7 @@ def refine(
 
 
 def _refined(
-    before: _Annotated,
+    before: _Start,
     rows: NDArray[np.intp],
     place: NDArray[np.floating],
     *,
@@ -203,27 +210,25 @@ def _refined(
     return single * learned
 
 
-def _read(adata: AnnData, key: str, labels_key: str | None) -> _Annotated:
-    record = read_record(adata, key, needs="labels", tool="annotate")
-    reasons = annotation_df(adata, key=key)["reason"].to_numpy().astype(object)
-    table, p = record["labels"], read_scores(adata, key)
-    names, ids = [str(n) for n in table["name"]], [str(i) for i in table["cl_id"]]
-    descriptions = [str(text) for text in table["description"]]
+def _read(adata: AnnData, annotated: Annotated, labels_key: str | None) -> _Start:
+    own, p = annotated.labels, annotated.p
     cl = ontology.load()
     known = given_labels(adata, labels_key) if labels_key is not None else [""] * adata.n_obs
-    meant, added = _match(sorted(set(known) - {""}), dict(zip(names, ids, strict=True)), cl)
+    meant, added = _match(
+        sorted(set(known) - {""}), dict(zip(own.names, own.cl_ids, strict=True)), cl
+    )
     new = tuple(added)
     labels = LabelSet(
-        (*names, *new),
-        (*ids, *added.values()),
-        descriptions=(*descriptions, *("" for _ in new)),
+        (*own.names, *new),
+        (*own.cl_ids, *added.values()),
+        descriptions=(*own.descriptions, *("" for _ in new)),
     )
     place = {name: i for i, name in enumerate(labels.names)}
     given = np.array([place[meant[name]] if name else -1 for name in known], dtype=np.intp)
     if new:
         of_new = np.repeat(NEW_SHARE / len(new) * p.sum(1, keepdims=True), len(new), axis=1)
         p = np.hstack([(1 - NEW_SHARE) * p, of_new])
-    return _Annotated(labels, p, reasons, given)
+    return _Start(labels, p, annotated.reasons, given)
 
 
 def _match(
@@ -250,40 +255,22 @@ def _match(
     return meant, added
 
 
-def _judge(decision: Decision, before: _Annotated) -> Verdict:
+def _judge(decision: Decision, before: _Start) -> Verdict:
     """Cells that could not be read stay so; what the user knows is certain."""
-    given = before.given >= 0
+    again, given = judge_again(decision, before.reasons), before.given >= 0
     names, ids = (
         np.array([*column, ""], object) for column in (before.labels.names, before.labels.cl_ids)
     )
-    labels = np.where(given, names[before.given], decision.labels)
-    reasons = np.where(labels == UNKNOWN, LOW_SCORE, OK).astype(object)
-    # Why a droplet is no cell was said before.
-    kept = (labels == UNKNOWN) & (before.reasons != OK)
-    reasons[kept] = before.reasons[kept]
-    unread = np.isin(before.reasons, UNREADABLE) & ~given
-    reasons[unread] = before.reasons[unread]
-    ok = reasons == OK
     return Verdict(
-        labels=np.where(ok, labels, UNKNOWN),
-        cl_ids=np.where(ok, np.where(given, ids[before.given], decision.cl_ids), ""),
-        scores=np.where(given, np.float32(1), decision.scores),
-        margins=decision.margins,
-        reasons=reasons,
+        labels=np.where(given, names[before.given], again.labels),
+        cl_ids=np.where(given, ids[before.given], again.cl_ids),
+        scores=np.where(given, np.float32(1), again.scores),
+        margins=again.margins,
+        reasons=np.where(given, OK, again.reasons),
     )
 
 
 def _check_rounds(n_rounds: int) -> None:
     if not isinstance(n_rounds, int | np.integer) or isinstance(n_rounds, bool) or n_rounds < 1:
         msg = f"`n_rounds` must be a whole number, 1 or more, not {n_rounds!r}."
-        raise ValueError(msg)
-
-
-def _check_model(params: Mapping[str, str], loaded: Model | EncoderModel, key: str) -> None:
-    if str(params["sha256"]) != loaded.sha256:
-        msg = (
-            f"{key!r} was made with the model {params['model']}, revision {params['revision']}, not "
-            f"with {loaded.name}, revision {loaded.revision}. Pass that one as `model`, or annotate "
-            "again."
-        )
         raise ValueError(msg)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.get import annotation_df
 
-from ._annotation import read_scores
+from ._annotated import read_annotated
 from ._decide import Rule, decide, read_level
 from ._judge import own_judge
 from ._kernels import embedding
@@ -72,13 +71,12 @@ def read_said(session: Session, key: str | None, *, vectors: bool, batch_size: i
     """
     if key is None:
         return _ask(session, batch_size=batch_size)
-    frame = annotation_df(session.adata, key=key)
-    labels, reasons = (frame[name].to_numpy().astype(object) for name in ("label", "reason"))
-    p = read_scores(session.adata, key)
-    found = np.zeros((len(p), 0), dtype=np.float32)
+    annotated = read_annotated(session.adata, key)
+    labels = annotated.cells["label"].to_numpy().astype(object)
+    found = np.zeros((len(labels), 0), dtype=np.float32)
     if vectors:
         found = session.run(embedding, batch_size=batch_size, desc="embed")["cell"]
-    return Said(p, labels, reasons, found)
+    return Said(annotated.p, labels, annotated.reasons, found)
 
 
 def _ask(session: Session, *, batch_size: int | None) -> Said:

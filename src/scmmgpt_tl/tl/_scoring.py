@@ -13,8 +13,6 @@ from scmmgpt_tl.ontology._share_out import Sharing
 from ._labels import embed_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix, csr_matrix
 
@@ -24,7 +22,66 @@ if TYPE_CHECKING:
 
     from ._labels import LabelSet
 
-__all__ = ["Scoring", "scoring"]
+__all__ = ["ByOwnLabels", "ByTexts", "Scoring", "Shared", "Witness", "scoring"]
+
+
+class ByOwnLabels(NamedTuple):
+    """Probabilities of the model's own labels, from the similarities to their vectors.
+
+    Parameters
+    ----------
+    calibration
+        Holds the temperature.
+    n_profiles
+        Profiles that each label was learned from, `None` where all are believed alike.
+    """
+
+    calibration: Calibration
+    n_profiles: tuple[int, ...] | None = None
+
+    def __call__(self, cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities, `(n_cells, n_labels)`."""
+        return self.calibration.probabilities(cosine, self.n_profiles)
+
+
+class ByTexts(NamedTuple):
+    """Probabilities of labels of the user, from the similarities to their texts.
+
+    Parameters
+    ----------
+    calibration
+        Holds the temperature.
+    """
+
+    calibration: Calibration
+
+    def __call__(self, cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities, `(n_cells, n_labels)`."""
+        return self.calibration.text_probabilities(cosine)
+
+
+class Shared(NamedTuple):
+    """Probabilities of labels of the user, handed over from the model's own labels.
+
+    Parameters
+    ----------
+    texts
+        What texts say of the labels of the user; their vectors come first.
+    own
+        What the model says of its own labels, whose vectors follow.
+    sharing
+        How their probabilities are handed over.
+    """
+
+    texts: ByTexts
+    own: ByOwnLabels
+    sharing: Sharing
+
+    def __call__(self, cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities, `(n_cells, n_labels)`."""
+        n_labels = self.sharing.weights.shape[1]
+        by_text, of_own = self.texts(cosine[:, :n_labels]), self.own(cosine[:, n_labels:])
+        return self.sharing.share_out(of_own, by_text).astype(np.float32)
 
 
 class Witness(NamedTuple):
@@ -65,7 +122,7 @@ class Scoring(NamedTuple):
     """
 
     text: NDArray[np.float32]
-    by_similarity: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    by_similarity: ByOwnLabels | ByTexts | Shared
     witness: Witness | None = None
 
     def probabilities(self, cosine: NDArray[np.float32], rows: csr_matrix) -> NDArray[np.float32]:
@@ -107,7 +164,7 @@ def scoring(
     calibration, text = model.calibration, embed_labels(asked, model)
     own = bool(asked.rows)
     if not own and (any(asked.descriptions) or not any(asked.kinds)):
-        return Scoring(text, calibration.text_probabilities)
+        return Scoring(text, ByTexts(calibration))
     witness = None
     if calibration.marker_weight and model.markers.terms:
         # Profiles have taught the network its own labels; only curated lists are news to it there.
@@ -116,14 +173,8 @@ def scoring(
         )
         witness = Witness(weights, measured, calibration)
     if own:
-        prior = asked.n_profiles or None
-        return Scoring(text, lambda cosine: calibration.probabilities(cosine, prior), witness)
+        return Scoring(text, ByOwnLabels(calibration, asked.n_profiles or None), witness)
     sources = model.labels.cl_ids
     sharing = Sharing.between(sources, asked.cl_ids, ontology=ontology, kinds=asked.kinds)
-
-    def shared(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
-        of_own = calibration.probabilities(cosine[:, len(asked) :])
-        by_text = calibration.text_probabilities(cosine[:, : len(asked)])
-        return sharing.share_out(of_own, by_text).astype(np.float32)
-
+    shared = Shared(ByTexts(calibration), ByOwnLabels(calibration), sharing)
     return Scoring(np.concatenate([text, model.label_embeddings]), shared, witness)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import SearchKeys
 from scmmgpt_tl._results import Results
 
 from ._kernels import cosines
 from ._labels import embed_wordings
+from ._on_files import takes_paths
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
+
+    from ._on_files import Paths
 
 
-@doc_params()
+@takes_paths
+@doc_params(adata=ADATA_OR_PATH)
 def search(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     query: str,
     *,
     model: Model | str | Path | None = None,
@@ -36,6 +41,7 @@ def search(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
     copy: bool = False,
@@ -56,13 +62,15 @@ def search(
     {layer}
     {counts}
     {gene_symbols}
+    {species}
     {mod}
     {batch_size}
     {copy}
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_search' | key_added]` : :class:`pandas.Series` (dtype `float32`)
         Score between -1 and 1, the higher the better; 0 for a cell without counts.
@@ -92,6 +100,7 @@ def search(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=copy,
     )

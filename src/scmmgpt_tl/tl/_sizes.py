@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._arguments import check_whole
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,9 +31,9 @@ def check_numbers(n_cells: Any, *, library_size: Any, dispersion: Any, steps: An
     ValueError
         A number is missing, of another kind, or out of range.
     """
-    _check_whole("n_cells", n_cells, least=1)
+    check_whole("n_cells", n_cells, least=1)
     if steps is not None:
-        _check_whole("steps", steps, least=FEWEST_STEPS)
+        check_whole("steps", steps, least=FEWEST_STEPS)
     if dispersion is not None and not _is_fine(dispersion, at_least=0):
         msg = f"`dispersion` must be 0 or more, found {dispersion!r}."
         raise ValueError(msg)
@@ -80,13 +82,6 @@ def _read_sizes(library_size: Any) -> NDArray[np.float64]:
         msg = f"`library_size` must be positive, a number or a list of numbers, found {found}."
         raise ValueError(msg)
     return sizes
-
-
-def _check_whole(name: str, value: Any, *, least: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        msg = f"`{name}` must be a whole number, {least} or more, found {value!r}."
-        raise ValueError(msg)
 
 
 def _is_fine(value: Any, *, at_least: float) -> bool:

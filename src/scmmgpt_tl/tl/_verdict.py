@@ -26,6 +26,7 @@ __all__ = [
     "UNREADABLE",
     "GroupVerdict",
     "Verdict",
+    "judge_again",
     "judge_cells",
     "judge_groups",
     "spread",
@@ -130,6 +131,34 @@ def judge_cells(
         cl_ids=np.where(ok, decision.cl_ids, ""),
         scores=np.where(reasons == NO_COUNTS, np.float32(0), decision.scores),
         margins=np.where(reasons == NO_COUNTS, np.float32(0), decision.margins),
+        reasons=reasons,
+    )
+
+
+def judge_again(decision: Decision, before: NDArray[np.object_]) -> Verdict:
+    """Judge cells anew that were judged before: what could not be read stays unknown.
+
+    Parameters
+    ----------
+    decision
+        New answer per cell.
+    before
+        Reasons of the first verdict; why a droplet is no cell was said there.
+
+    Returns
+    -------
+    The verdict per cell.
+    """
+    unknown = decision.labels == UNKNOWN
+    reasons = np.where(unknown, LOW_SCORE, OK).astype(object)
+    kept = (unknown & (before != OK)) | np.isin(before, UNREADABLE)
+    reasons[kept] = before[kept]
+    ok = reasons == OK
+    return Verdict(
+        labels=np.where(ok, decision.labels, UNKNOWN),
+        cl_ids=np.where(ok, decision.cl_ids, ""),
+        scores=decision.scores,
+        margins=decision.margins,
         reasons=reasons,
     )
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.scmmgpt import CellStates
     from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
     from scmmgpt_tl.tl._labels import LabelSet
 
 __all__ = ["finetune"]
@@ -54,6 +55,7 @@ def finetune(
     layer: str | None = None,
     counts: Counts = "auto",
     gene_symbols: str | None = None,
+    species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
 ) -> Model:
@@ -79,7 +81,7 @@ def finetune(
         Seed of the choice of cells and of the folds of the calibration.
     name
         Of the new model; by default the old name and `"-finetuned"`.
-    layer, counts, gene_symbols, mod, batch_size
+    layer, counts, gene_symbols, species, mod, batch_size
         As in :func:`scmmgpt_tl.tl.annotate`.
 
     Returns
@@ -121,6 +123,7 @@ def finetune(
         layer=layer,
         counts=counts,
         gene_symbols=gene_symbols,
+        species=species,
         mod=mod,
         copy=False,
     )

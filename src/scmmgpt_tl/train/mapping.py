@@ -8,6 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from scmmgpt_tl import ontology
+from scmmgpt_tl.pp._genes import COVERED
+from scmmgpt_tl.pp._names import match_names
+from scmmgpt_tl.pp._species import UNKNOWN, guess_species
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -45,18 +48,37 @@ def not_learned(types: Collection[str]) -> frozenset[str]:
 def gene_map(names: Sequence[str], genes: GeneTable) -> sp.csr_matrix:
     """Return the 0/1 matrix from a source's genes to the table's: by symbol, alias or Ensembl id.
 
+    Mouse genes are known by their names, and stand for their human orthologs.
+
     Raises
     ------
     ValueError
-        If no gene of the source is in the table.
+        If no gene of the source is in the table, or its genes are those of another species.
     """
-    index = {alias: i for i, aliases in enumerate(genes.aliases) for alias in aliases}
-    index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
-    index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
-    pairs = [(i, index[name]) for i, name in enumerate(map(str, names)) if name in index]
+    texts = list(map(str, names))
+    species = guess_species(texts, match_names(texts, genes)).species
+    if species not in {*COVERED, UNKNOWN}:
+        msg = (
+            f"The genes {', '.join(texts[:5])} ... look like those of another species, {species}; "
+            "a run can learn from human and mouse genes. Leave the source out."
+        )
+        raise ValueError(msg)
+    pairs = _mouse_pairs(texts, genes) if species == "mouse" else _human_pairs(texts, genes)
     if not pairs:
-        msg = f"None of the genes {', '.join(map(str, names[:5]))} ... is in the gene table."
+        msg = f"None of the genes {', '.join(texts[:5])} ... is in the gene table."
         raise ValueError(msg)
     rows, columns = zip(*pairs, strict=True)
     ones = np.ones(len(pairs), dtype=np.float32)
-    return sp.csr_matrix((ones, (rows, columns)), shape=(len(names), len(genes)))
+    return sp.csr_matrix((ones, (rows, columns)), shape=(len(texts), len(genes)))
+
+
+def _human_pairs(names: Sequence[str], genes: GeneTable) -> list[tuple[int, int]]:
+    index = {alias: i for i, aliases in enumerate(genes.aliases) for alias in aliases}
+    index |= {ensembl: i for i, ensembl in enumerate(genes.ensembl_ids)}
+    index |= {symbol: i for i, symbol in enumerate(genes.symbols)}
+    return [(i, index[name]) for i, name in enumerate(names) if name in index]
+
+
+def _mouse_pairs(names: Sequence[str], genes: GeneTable) -> list[tuple[int, int]]:
+    matches = match_names(names, genes, "mouse")
+    return [(i, match.gene) for i, match in enumerate(matches) if match is not None]

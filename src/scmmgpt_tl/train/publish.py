@@ -147,8 +147,9 @@ def label_table(material: Material) -> LabelTable:
 
 
 def _organs(tissues: Sequence[str]) -> tuple[str, ...]:
-    """Return the tissues without their age: a fetal organ counts as the organ."""
-    return tuple(sorted({name.removeprefix("fetal ").strip() for name in tissues} - {""}))
+    """Return the tissues without their age: a fetal or newborn organ counts as the organ."""
+    organs = {name.removeprefix("fetal ").removeprefix("neonatal ").strip() for name in tissues}
+    return tuple(sorted(organs - {""}))
 
 
 def _is_anywhere(term: str, seen: Sequence[str]) -> bool:
@@ -185,7 +186,7 @@ def card(
     lines = [
         f"# {name} {revision}",
         "",
-        f"An scMMGPT for human single cells: {encoder}, Q-Former, text decoder and expression decoder.",
+        f"An scMMGPT for single cells: {encoder}, Q-Former, text decoder and expression decoder.",
         "The architecture follows arXiv 2503.09427; the weights are not those of its authors.",
         "",
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
@@ -202,9 +203,10 @@ def card(
         f"* Text part of the bridge started from the BERT in `{config.bert.name}`, text decoder from the",
         f"  language model in `{config.language_model.name}`{_of_cuts(config)}. Their licences hold for what became of them.",
         "* Cell Ontology: CC BY 4.0. Reference profiles: CellProfileLibrary (CC BY 4.0), Human Cell Landscape",
-        "  (Han et al. 2020), Human Protein Atlas (CC BY-SA), northstar landmarks, clustifyrdata, numbat.",
+        "  (Han et al. 2020), Mouse Cell Atlas (Han et al. 2018), Human Protein Atlas (CC BY-SA), northstar",
+        "  landmarks, clustifyrdata, numbat, as far as they are named above.",
         *map(_of_measured, measured),
-        "* Human only. Not for clinical use.",
+        "* Genes are human; mouse cells are read through one-to-one orthologs. Not for clinical use.",
         "* On studies that nothing was fitted on: see docs/benchmarks.md of scmmgpt-tl.",
     ]
     return "\n".join(lines) + "\n"

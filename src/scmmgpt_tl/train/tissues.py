@@ -34,7 +34,24 @@ PROJECTS = (
     "preimplantation embryo",
     "tumor immune",
 )
-NOT_A_TISSUE = frozenset((*AUTHORS, *PROJECTS))
+CULTURES = ("embryonic stem cell", "mesenchymal stem cell cultured", "trophoblast stem cell")
+NOT_A_TISSUE = frozenset((*AUTHORS, *PROJECTS, *CULTURES))
+# Names for a part, a state or a sorting of what has a name of its own.
+RENAMED = {
+    "arc me": "hypothalamus",
+    "bone marrow c kit": "bone marrow",
+    "bone marrow mesenchyme": "bone marrow",
+    "e18 brain": "fetal brain",
+    "female fetal gonad": "fetal female gonad",
+    "fetal stomache": "fetal stomach",
+    "lung mesenchyme": "lung",
+    "male fetal gonad": "fetal male gonad",
+    "mammary gland involution": "mammary gland",
+    "mammary gland lactation": "mammary gland",
+    "mammary gland pregnancy": "mammary gland",
+    "mammary gland pregrancy": "mammary gland",
+    "mammary gland virgin": "mammary gland",
+}
 
 
 def readable(tissue: str) -> str:
@@ -48,7 +65,7 @@ def readable(tissue: str) -> str:
     name = tissue.rstrip("0123456789-").replace("_", " ").replace("-", " ")
     words = _split_camel_case(name).lower()
     words = words.replace("adult ", "").replace("peripheral blood", "blood").strip()
-    return "" if words in NOT_A_TISSUE else words
+    return "" if words in NOT_A_TISSUE else RENAMED.get(words, words)
 
 
 def _split_camel_case(name: str) -> str:

@@ -43,6 +43,23 @@ def test_annotate_scores_by_the_published_rule(counts_adata, make_folder):
     assert counts_adata.uns["scmm_cell_type"]["params"]["model"] == "LangCell"
 
 
+def test_labels_are_explained_by_leaving_genes_out(counts_adata, make_folder):
+    model = scmm.load_model(make_folder())
+    scmm.tl.annotate(counts_adata, LABELS, model=model)
+    scmm.tl.explain(counts_adata, model=model, max_cells=2)
+    genes = scmm.get.explanation_df(counts_adata)
+    first = genes.loc[genes["attribution"].idxmax()]
+    rows = rows_of(counts_adata, model)[counts_adata.obs_names.get_loc(first["cell"])].toarray()
+    less = rows * (np.array(model.genes.symbols) != first["gene"])
+    texts = [f"cell type: {name}. {text}" for name, text in LABELS.items()]
+    p = model.zero_shot(csr_matrix(np.vstack([rows, less])), texts)
+    sides = [list(LABELS).index(first[side]) for side in ("label", "against")]
+    odds = np.log(p[:, sides[0]] / p[:, sides[1]])
+    assert first["attribution"] == pytest.approx(odds[0] - odds[1], abs=1e-4)
+    with pytest.raises(ValueError, match="LangCell reads genes as a list"):
+        scmm.tl.explain(counts_adata, model=model, method="integrated_gradients")
+
+
 def test_names_are_defined_by_the_ontology(counts_adata, make_folder):
     folder = make_folder()
     scmm.tl.annotate(counts_adata, ["T cell", "CL:0000236"], model=folder)

@@ -1,0 +1,293 @@
+"""Explaining labels by the genes that made them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from scanpy import logging as logg
+
+from scmmgpt_tl import ontology
+from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._keys import ExplanationKeys
+from scmmgpt_tl._results import Results
+from scmmgpt_tl._settings import settings
+
+from ._annotated import Annotated, labels_again, read_annotated
+from ._arguments import check_whole
+from ._attribute import IntegratedGradients, LeaveOneOut
+from ._contest import Rivals
+from ._decide import Rule, read_level
+from ._explained import gather, gene_table, overview_table
+from ._judge import Judge, calibration_of, published_judge
+from ._kernels import probabilities
+from ._log_odds import LogOdds
+from ._scoring import scoring
+from ._session import is_published, load_judging, open_session
+from ._subjects import Question, choose_cells, choose_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import NDArray
+    from scipy.sparse import csc_matrix, csr_matrix
+
+    from scmmgpt_tl.model import EncoderModel, Model
+    from scmmgpt_tl.ontology import CellOntology
+    from scmmgpt_tl.pp._counts import Counts
+    from scmmgpt_tl.pp._genes import Asked
+
+    from ._attribute import Attributed, Attributor
+    from ._labels import LabelSet
+    from ._session import Session
+
+Method: TypeAlias = Literal["integrated_gradients", "leave_one_out"]
+
+
+@doc_params()
+def explain(
+    adata: AnnData | MuData,
+    groupby: str | None = None,
+    *,
+    label: str | None = None,
+    against: str | None = None,
+    key: str = "scmm_cell_type",
+    method: Method | None = None,
+    max_cells: int | None = 20,
+    n_genes: int = 10,
+    model: Model | EncoderModel | str | Path | None = None,
+    key_added: str = "scmm_explanation",
+    layer: str | None = None,
+    counts: Counts = "auto",
+    gene_symbols: str | None = None,
+    species: Asked = "auto",
+    mod: str | None = None,
+    batch_size: int | None = None,
+    copy: bool = False,
+) -> AnnData | MuData | None:
+    r"""Say which genes made a label, against which other one.
+
+    What is explained is by how much :func:`annotate` took the label to be more probable than the
+    other, :math:`\log(p_A / p_B)`. All that this follows from is attributed: what the network makes
+    of the genes, and what they say as markers. The chance that a droplet is one cell counts for all
+    labels alike and cancels.
+
+    Integrated gradients :cite:p:`Sundararajan2017`, by Captum :cite:p:`Kokhlikyan2020`, start where
+    the genes of the cell are absent, from the average cell of the model without them, and go to the
+    cell. A gene that it expresses speaks for a label by being there, one that it lacks by not being
+    there as in the average cell. The attributions of all genes add up to the log-odds, less those of
+    the start. Leaving genes out one after the other works with every model, takes a pass through it
+    for each gene, and adds up to nothing in particular.
+
+    An attribution says what made the model choose, which need not be what makes the cell. How fast
+    labels fall when the genes found here are taken out of the counts, beside the highest expressed
+    and random ones, is measured in :doc:`the benchmarks </benchmarks>`.
+
+    Parameters
+    ----------
+    {adata}
+        Annotated by :func:`annotate`.
+    groupby
+        Column of `.obs`; the attributions of the cells of each group are averaged, and its label is
+        that of the group as a whole.
+        By default each cell is explained by itself.
+    label
+        Label to explain in all cells that can be read; by default the one that each was given, and
+        cells without one are left out.
+    against
+        Label to set it against; by default the runner-up, the strongest other one. Both may be terms
+        of the Cell Ontology with labels below them: `"lymphocyte"` against `"T cell"` is any other
+        lymphocyte.
+    key
+        The `key_added` of the annotation.
+    method
+        `"integrated_gradients"`, the default with an encoder that adds up genes as the shipped one
+        does, or `"leave_one_out"`, the default with every other.
+    max_cells
+        Most cells to explain, of each group with `groupby`; `None` for all. Which they are follows
+        from their names.
+    n_genes
+        Genes to keep for each label, and as many that speak against it.
+    {model}
+        The one that the annotation was made with.
+    {key_added}
+    {layer}
+    {counts}
+    {gene_symbols}
+    {species}
+    {mod}
+    {batch_size}
+    {copy}
+
+    Returns
+    -------
+    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+
+    `adata.uns['scmm_explanation' | key_added]` : :class:`dict`
+        `params` of the call; `genes`, a frame with `cell` (or `group`), `label`, `against`, `rank`
+        (from 1, among the genes for the label and among those against it), `gene`, `attribution`
+        (above zero for the label), `expression` (mean of log1p of counts per ten thousand) and
+        `marker` (whether the model's marker genes of the label hold it); and `overview`, with one
+        row a cell (or group), `label`, `against`, `n_cells`, `log_odds`, `start` (log-odds where the
+        genes are absent, with integrated gradients) and `total`, what the attributions of all genes
+        add up to.
+
+    Raises
+    ------
+    ValueError
+        The cells were not annotated under `key`, or with another model, or refined; a label is none
+        of the annotation; a column is missing; the method does not fit the model; or the values or
+        genes cannot be used.
+
+    Examples
+    --------
+    >>> import scmmgpt_tl as scmm
+    >>> adata = scmm.datasets.immune_mini()[:50].copy()
+    >>> scmm.tl.annotate(adata, ["T cell", "B cell", "macrophage"])
+    >>> scmm.tl.explain(adata, against="B cell", max_cells=2)
+    >>> list(scmm.get.explanation_df(adata))
+    ['cell', 'label', 'against', 'rank', 'gene', 'attribution', 'expression', 'marker']
+
+    See Also
+    --------
+    scmmgpt_tl.tl.explain_search : the words that made a search.
+    """
+    keys = ExplanationKeys(key_added)
+    _check(method, n_genes=n_genes, max_cells=max_cells, batch_size=batch_size)
+    loaded = load_judging(model)
+    session = open_session(
+        adata,
+        model=loaded,
+        layer=layer,
+        counts=counts,
+        gene_symbols=gene_symbols,
+        species=species,
+        mod=mod,
+        copy=copy,
+        text=False,
+    )
+    cl = ontology.load()
+    annotated = read_annotated(session.adata, key, model=loaded)
+    _check_not_refined(annotated, key)
+    asked = labels_again(annotated, model=loaded, ontology=cl)
+    answer = read_level(annotated.level, labels=asked, ontology=cl)
+    rivals, question = Rivals(asked, answer, cl), Question(label, against, max_cells)
+    if groupby is None:
+        subjects = choose_cells(annotated, rivals, question, obs_names=session.adata.obs_names)
+    else:
+        limit = float(annotated.params["threshold"])
+        rule = Rule(answer, limit, calibration_of(loaded), cl)
+        subjects = choose_groups(
+            annotated, rivals, question, obs=session.adata.obs, groupby=groupby, rule=rule
+        )
+    way = _open(session, asked, cl, method=method)
+    start = logg.info(f"explaining {len(subjects.rows)} cells by {way.method}")
+    rows = _read(session, subjects.rows)
+    sides = subjects.contests.sides[subjects.codes]
+    batches = _batches(way.attributor, rows, sides, batch_size=batch_size)
+    found = list(gather(batches, subjects.codes, n_genes=n_genes))
+    genes = gene_table(
+        found, subjects, rows, symbols=loaded.genes.symbols, weights=way.marker_weights
+    )
+    params = session.params(
+        groupby=groupby,
+        label=label,
+        against=against,
+        key=key,
+        method=way.method,
+        max_cells=max_cells,
+        n_genes=n_genes,
+        key_added=key_added,
+    )
+    record = {"params": params, "genes": genes, "overview": overview_table(found, subjects)}
+    Results(uns={keys.uns: record}).write(session.adata, start=start)
+    return session.data if copy else None
+
+
+class _Way(NamedTuple):
+    """How attributions are found, and the marker genes that have a say in them."""
+
+    method: Method
+    attributor: Attributor
+    marker_weights: csc_matrix | None
+
+
+def _open(session: Session, asked: LabelSet, cl: CellOntology, *, method: Method | None) -> _Way:
+    """Choose how to attribute: by gradients where the encoder has them."""
+    loaded, measured = session.loaded, session.measured
+    adds_up = not is_published(loaded) and hasattr(
+        session.model.network.cell_encoder, "forward_dense"
+    )
+    if method == "integrated_gradients" and not adds_up:
+        msg = (
+            f"{loaded.name} reads genes as a list, along which there are no gradients. Leave "
+            "`method` out, or pass 'leave_one_out'."
+        )
+        raise ValueError(msg)
+    if is_published(loaded):
+        return _Way(
+            "leave_one_out", LeaveOneOut(published_judge(loaded, asked, cl), measured), None
+        )
+    model = session.model
+    how = scoring(asked, model, ontology=cl, measured=measured)
+    weights = None if how.witness is None else how.witness.weights
+    if method == "leave_one_out" or not adds_up:
+        kernel = probabilities(model, how, measured=measured)
+        judge = Judge(model, kernel, model.calibration)
+        return _Way("leave_one_out", LeaveOneOut(judge, measured), weights)
+    odds = LogOdds(model, how, measured)
+    return _Way("integrated_gradients", IntegratedGradients(odds), weights)
+
+
+def _read(session: Session, rows: NDArray[np.intp]) -> csr_matrix:
+    """Counts of cells in any order."""
+    distinct, place = np.unique(rows, return_inverse=True)
+    return session.prepared.take(distinct)[place]
+
+
+def _batches(
+    attributor: Attributor,
+    rows: csr_matrix,
+    sides: NDArray[np.bool_],
+    *,
+    batch_size: int | None,
+) -> Iterator[Attributed]:
+    """Attribute all cells, with a progress bar, and tell how fast it went."""
+    from tqdm.auto import tqdm
+
+    wanted = settings.batch_size if batch_size is None else batch_size
+    size = attributor.batch_size if wanted is None else wanted
+    before = time.perf_counter()
+    with tqdm(
+        total=rows.shape[0], desc="explain", unit="cell", disable=not settings.show_progress
+    ) as bar:
+        for start in range(0, rows.shape[0], size):
+            part = slice(start, start + size)
+            yield attributor(rows[part], sides[part])
+            bar.update(len(sides[part]))
+    logg.info(f"    read {rows.shape[0] / (time.perf_counter() - before):.1f} cells/s")
+
+
+def _check_not_refined(annotated: Annotated, key: str) -> None:
+    if "n_rounds" in annotated.params:
+        first = annotated.params["key"]
+        msg = (
+            f"{key!r} was refined: its labels follow from all cells together, not from the genes of "
+            f"each. Explain the annotation that it started from, with `key={str(first)!r}` and the "
+            "`label` that you ask about."
+        )
+        raise ValueError(msg)
+
+
+def _check(method: object, *, n_genes: int, **numbers: int | None) -> None:
+    if method is not None and method not in get_args(Method):
+        msg = f"`method` must be None or one of {get_args(Method)}, not {method!r}."
+        raise ValueError(msg)
+    check_whole("n_genes", n_genes, least=1)
+    for name, number in numbers.items():
+        if number is not None:
+            check_whole(name, number, least=1)
