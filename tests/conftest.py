@@ -222,6 +222,32 @@ def counts_adata() -> AnnData:
     )
 
 
+@pytest.fixture
+def experiment_adata(counts_adata: AnnData) -> AnnData:
+    """360 cells in four groups, of which two and two express alike and raise the same genes."""
+    from anndata import AnnData
+
+    rng = np.random.default_rng(1)
+    symbols = list(counts_adata.var_names)
+    rate = np.tile(2 + rng.gamma(2.0, 2.0, len(symbols)), (360, 1))
+    group = np.repeat(["a1", "a2", "b1", "b2"], 90)
+    of_a = np.char.startswith(group, "a")
+    rate[np.ix_(of_a, np.arange(100, 130))] += 30
+    rate[np.ix_(~of_a, np.arange(130, 160))] += 30
+    done = np.tile(["control", "JAK1", "interferon beta"], 120)
+    for name, first in (("JAK1", 0), ("interferon beta", 40)):
+        for side, genes in ((of_a, np.arange(20)), (~of_a, np.arange(20, 40))):
+            rate[np.ix_((done == name) & side, first + genes)] += 30
+    return AnnData(
+        csr_matrix(rng.poisson(rate).astype(np.float32)),
+        obs=pd.DataFrame(
+            {"done": pd.Categorical(done), "group": pd.Categorical(group)},
+            index=[f"cell{i}" for i in range(360)],
+        ),
+        var=counts_adata.var.copy(),
+    )
+
+
 def _tiny_network(n_genes: int, n_words: int, n_bytes: int) -> ScMMGPT:
     import torch
 

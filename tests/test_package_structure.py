@@ -27,7 +27,13 @@ FUNCTIONS = {
 } | {"load_model": scmm.load_model}
 # It makes cells and takes none.
 MAKERS = {"tl.generate"}
-TOOLS = {name: f for name, f in FUNCTIONS.items() if name.startswith("tl.") and name not in MAKERS}
+# It reads cells, and what it says is of other things than these: it gives back an object of its own.
+PREDICTORS = {"tl.perturb"}
+TOOLS = {
+    name: f
+    for name, f in FUNCTIONS.items()
+    if name.startswith("tl.") and name not in MAKERS | PREDICTORS
+}
 PLOTS = {name: f for name, f in FUNCTIONS.items() if name.startswith("pl.")}
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -138,6 +144,16 @@ def test_maker_takes_no_cells(name):
     assert given.keys() >= {"model", "rng", "key_added"}
     assert not given.keys() & {"adata", "layer", "counts", "mod", "copy"}
     assert not any("AnnData" in str(p.annotation) for p in given.values())
+    assert inspect.signature(FUNCTIONS[name]).return_annotation == "AnnData"
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_predictor_reads_cells_and_returns_an_object_of_its_own(name):
+    given = {p.name: p for p in parameters(FUNCTIONS[name])}
+    assert next(iter(given)) == "adata"
+    assert "copy" not in given
+    common = {"key_added", "layer", "counts", "gene_symbols", "model", "mod", "batch_size"}
+    assert given.keys() >= common
     assert inspect.signature(FUNCTIONS[name]).return_annotation == "AnnData"
 
 

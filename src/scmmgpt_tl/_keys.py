@@ -232,3 +232,20 @@ class GenerationKeys(_Keys):
     def share(self) -> str:
         """Expected shares of expression, in `varm`."""
         return f"{self.key}_share"
+
+
+@dataclass(frozen=True)
+class PerturbationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.perturb`."""
+
+    key: str = "scmm_perturb"
+
+    @property
+    def groups(self) -> str:
+        """Weights of the groups that a prediction comes from, in `obsm`."""
+        return f"{self.key}_groups"
+
+    @property
+    def perturbations(self) -> str:
+        """Weights of the perturbations that a prediction comes from, in `obsm`."""
+        return f"{self.key}_perturbations"

@@ -46,6 +46,7 @@ def bench_folder(counts_adata, tmp_path):
         "explain",
         "gene_sets",
         "generation",
+        "perturb",
         "ablation",
         "leave_study_out",
         "encoders",

@@ -83,7 +83,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     add_threshold(parser)
 
 
-def add_labels(parser: argparse.ArgumentParser) -> None:
+def add_labels(parser: argparse._ActionsContainer) -> None:
     """Add labels to choose from."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(

@@ -58,7 +58,7 @@ def run_share(
         msg = "`--shard` leaves no results to write yet. Leave `-o` and `--csv` out."
         raise ValueError(msg)
     model = load(args.model)
-    options = {**options, **_input_options(args), "model": model}
+    options = {**options, **input_options(args), "model": model}
     run_on_file(tool, args.input, options, share=args.shard)
     if not args.quiet:
         say(f"share {args.shard.number} of {args.shard.of} is done")
@@ -77,7 +77,7 @@ def _into_copy(
     adata = modality(data, args.mod)
     model = load(args.model)
     start = time.perf_counter()
-    tool(data, **options, **_input_options(args), model=model)
+    tool(data, **options, **input_options(args), model=model)
     seconds = time.perf_counter() - start
     _files.write(data, args.output, overwrite=args.overwrite)
     return Run(adata, seconds, str(model.device), args.output)
@@ -87,7 +87,7 @@ def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict
     """Write the results alone, part by part, to a file beside the input."""
     model = load(args.model)
     start = time.perf_counter()
-    output = run_on_file(tool, args.input, {**options, **_input_options(args), "model": model})
+    output = run_on_file(tool, args.input, {**options, **input_options(args), "model": model})
     seconds = time.perf_counter() - start
     return Run(open_results(output), seconds, str(model.device), output)
 
@@ -111,7 +111,7 @@ def choice(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def labels(args: argparse.Namespace) -> list[str] | dict[str, str] | None:
-    """Labels that were given, or those of a file."""
+    """Labels to choose from; `None` for the model's own."""
     found: list[str] | None = args.labels
     return found if args.labels_file is None else read_labels(args.labels_file)
 
@@ -129,6 +129,7 @@ def load(name: str) -> Any:
     return scmm.load_model(name)
 
 
-def _input_options(args: argparse.Namespace) -> dict[str, Any]:
+def input_options(args: argparse.Namespace) -> dict[str, Any]:
+    """How cells are read, and under which key results are kept."""
     names = ("layer", "counts", "gene_symbols", "species", "mod", "batch_size", "key_added")
     return {name: getattr(args, name) for name in names if name in args}

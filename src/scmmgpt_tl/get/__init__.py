@@ -8,6 +8,7 @@ from ._explanations import explanation_df
 from ._gene_sets import gene_set_scores, gene_sets_df
 from ._genes import gene_embedding, genes_of, nearest_genes
 from ._mixture import mixture_df
+from ._perturbation import perturbation_df
 from ._proteins import protein_df
 from ._rankings import rank_terms_df
 
@@ -21,6 +22,7 @@ __all__ = [
     "genes_of",
     "mixture_df",
     "nearest_genes",
+    "perturbation_df",
     "protein_df",
     "rank_terms_df",
     "scores",

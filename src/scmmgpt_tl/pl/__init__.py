@@ -9,6 +9,7 @@ from ._gene_sets import gene_sets
 from ._generated import generated
 from ._integrate import integrate
 from ._mixture import mixture
+from ._perturb import perturb
 from ._proteins import proteins
 from ._scores import scores
 from ._search import search
@@ -22,6 +23,7 @@ __all__ = [
     "generated",
     "integrate",
     "mixture",
+    "perturb",
     "proteins",
     "scores",
     "search",

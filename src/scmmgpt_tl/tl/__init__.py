@@ -10,6 +10,7 @@ from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
 from ._integrate import integrate
+from ._perturb import perturb
 from ._proteins import proteins
 from ._rank_terms import rank_terms
 from ._refine import refine
@@ -25,6 +26,7 @@ __all__ = [
     "explain_search",
     "generate",
     "integrate",
+    "perturb",
     "proteins",
     "rank_terms",
     "refine",

@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Groups", "read_groups"]
+__all__ = ["Groups", "all_cells", "read_groups"]
 
 
 class Groups(NamedTuple):
@@ -31,6 +31,17 @@ class Groups(NamedTuple):
     def sizes(self) -> NDArray[np.intp]:
         """Number of cells of each group."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+
+
+def all_cells(n_obs: int) -> Groups:
+    """Return all cells as one group, for those who name no column.
+
+    Parameters
+    ----------
+    n_obs
+        Number of cells.
+    """
+    return Groups(("all",), np.zeros(n_obs, dtype=np.intp))
 
 
 def read_groups(obs: pd.DataFrame, groupby: str, *, argument: str = "groupby") -> Groups:
