@@ -56,6 +56,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/explain.py
 	$(BIN)/python benchmarks/proteins.py
 	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/integrate.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/perturb.py
 	$(BIN)/python benchmarks/description.py

@@ -87,11 +87,24 @@ def data_sets(given: argparse.Namespace, *, within: Sequence[str] = ("",)) -> li
         Folders of `given.data` to look into.
     """
     found = [path for folder in within for path in sorted((given.data / folder).glob("*.h5ad"))]
-    paths = [path for path in found if _wanted(path.stem, given.only)]
+    paths = [path for path in found if is_wanted(path.stem, given.only)]
     if not paths:
         sys.exit(f"There are no data sets in {given.data}. Pass --data FOLDER.")
     given.out.mkdir(parents=True, exist_ok=True)
     return paths
+
+
+def is_wanted(name: str, only: Sequence[str] | None) -> bool:
+    """Tell whether a data set is to be run on.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    only
+        How the names start of those that are; `None` for all.
+    """
+    return only is None or name.startswith(tuple(only))
 
 
 def packages_of(methods: Sequence[str], packages: Mapping[str, Sequence[str]]) -> list[str]:
@@ -187,7 +200,3 @@ def _is_installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _wanted(name: str, only: Sequence[str] | None) -> bool:
-    return only is None or name.startswith(tuple(only))

@@ -33,7 +33,7 @@ import scmmgpt_tl as scmm
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
 
-    Embedder = Callable[[Study, NDArray[np.str_] | None], NDArray[np.floating]]
+    Embedder = Callable[[Study, NDArray[np.str_] | None], NDArray[np.floating] | None]
 
 NAME = "embedding"
 PICTURE = "benchmark_embedding.png"
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for path in paths:
         study = read_study(path, max_cells=given.max_cells, seed=given.seed)
-        rows += compare(study, open_methods(given, model))
+        rows += compare(study, open_methods(given, model), batch=batches_of(study))
         save_rows(pd.DataFrame(rows), given, name=NAME)
     write_results(pd.DataFrame(rows), given)
 
@@ -97,7 +97,9 @@ def open_methods(given: argparse.Namespace, model: Model) -> dict[str, Embedder]
     return {name: ways[name] for name in given.methods}
 
 
-def compare(study: Study, methods: dict[str, Embedder]) -> list[dict[str, object]]:
+def compare(
+    study: Study, methods: dict[str, Embedder], *, batch: NDArray[np.str_] | None
+) -> list[dict[str, object]]:
     """Score all methods on one study.
 
     Parameters
@@ -105,17 +107,23 @@ def compare(study: Study, methods: dict[str, Embedder]) -> list[dict[str, object
     study
         Its cells.
     methods
-        What embeds them; those that correct for batches are left out where there are none.
+        What embeds them, or says that it cannot; those that correct for batches are left out where
+        there are none.
+    batch
+        Batch of each cell, where they are to be mixed.
     """
     import numpy as np
 
-    labels, batch = np.array(study.labels)[study.truth], batches_of(study)
+    labels = np.array(study.labels)[study.truth]
     rows: list[dict[str, object]] = []
     for method, embed in methods.items():
         if batch is None and method in NEEDS_BATCHES:
             continue
         start = time.perf_counter()
         vectors = embed(study, batch)
+        if vectors is None:
+            print(f"{study.name:36} {method:14} has nothing to go by", flush=True)
+            continue
         row: dict[str, object] = {
             "data_set": study.name,
             "method": method,
@@ -129,28 +137,47 @@ def compare(study: Study, methods: dict[str, Embedder]) -> list[dict[str, object
             row |= score_batches(vectors, labels, batch)
         rows.append(row)
         numbers = "   ".join(f"{COLUMNS[name]} {row[name]:.3f}" for name in COLUMNS if name in row)
-        print(f"{study.name:28} {method:8} {numbers}   {row['seconds']:.1f} s", flush=True)
+        print(f"{study.name:36} {method:14} {numbers}   {row['seconds']:.1f} s", flush=True)
     return rows
 
 
-def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
+def tables(
+    results: pd.DataFrame,
+    *,
+    facts: Sequence[str],
+    names: Mapping[str, str] = NAMES,
+    parts: Mapping[str, pd.Series] | None = None,
+) -> list[str]:
     """Return facts, the means, and one table of all data sets.
 
     Means of batch mixing, and of the methods that need batches, are over data sets with batches.
+
+    Parameters
+    ----------
+    results
+        Rows of the scores.
+    facts
+        Of the run.
+    names
+        Methods in order, and what they are called.
+    parts
+        Which rows a mean is over; by default all, and those with batches.
     """
     known = results.reindex(columns=[*results, *(set(COLUMNS) - set(results))])
     rows = [
-        [row.data_set, f"{row.cells:,}", str(row.labels), str(row.batches), NAMES[row.method]]
+        [row.data_set, f"{row.cells:,}", str(row.labels), str(row.batches), names[row.method]]
         + [share(getattr(row, what)) for what in COLUMNS]
         for row in known.itertuples()
     ]
     head = ["data set", "cells", "labels", "batches", "method", *COLUMNS.values()]
     means = []
-    for title, part in (("all", known), ("with batches", known[known["batches"] > 1])):
-        mean = part.groupby("method")[list(COLUMNS)].mean()
+    every = pd.Series(data=True, index=known.index)
+    parts = parts or {"all": every, "with batches": known["batches"] > 1}
+    for title, rows_of in parts.items():
+        mean = known[rows_of].groupby("method")[list(COLUMNS)].mean()
         means += [
-            [title, NAMES[name], *(share(mean.loc[name, what]) for what in COLUMNS)]
-            for name in NAMES
+            [title, names[name], *(share(mean.loc[name, what]) for what in COLUMNS)]
+            for name in names
             if name in mean.index
         ]
     return [
@@ -171,16 +198,18 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     save_parts(parts, given, name=NAME)
 
 
-def draw_picture(results: pd.DataFrame, paths: Sequence[Path]) -> None:
+def draw_picture(
+    results: pd.DataFrame, paths: Sequence[Path], *, names: Mapping[str, str] = NAMES
+) -> None:
     """Draw both means, one line a data set."""
     place = {name: i for i, name in enumerate(sorted(set(results["data_set"]), reverse=True))}
-    figure = new_figure(9.5, 1.6 + 0.3 * len(place))
+    figure = new_figure(9.5, 1.6 + 0.075 * len(names) * len(place))
     left, right = figure.subplots(1, 2, sharey=True)
-    dots(left, results, place=place, names=NAMES, what="avg_bio")
+    dots(left, results, place=place, names=names, what="avg_bio")
     left.set(xlabel="AvgBIO", title="cell types apart")
     if "avg_batch" in results:
         with_batches = results[results["avg_batch"].notna()]
-        dots(right, with_batches, place=place, names=NAMES, what="avg_batch")
+        dots(right, with_batches, place=place, names=names, what="avg_batch")
     right.set(xlabel="AvgBATCH", title="batches mixed")
     save(figure, paths)
 

@@ -77,6 +77,28 @@ class EmbeddingKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class IntegrationKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.integrate`."""
+
+    key: str = "X_scmm_integrated"
+
+    @property
+    def obsm(self) -> str:
+        """Places without the batches' shifts, in `obsm`."""
+        return self.key
+
+    @property
+    def latent(self) -> str:
+        """Latent space of scANVI by itself, in `obsm`."""
+        return f"{self.key}_latent"
+
+    @property
+    def seed(self) -> str:
+        """Label that scANVI was shown, in `obs`."""
+        return f"{self.key}_seed"
+
+
+@dataclass(frozen=True)
 class DescriptionKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.describe`."""
 

@@ -39,6 +39,7 @@ def bench_folder(counts_adata, tmp_path):
         "retrieval",
         "leave_types_out",
         "embedding",
+        "integrate",
         "description",
         "few_shot",
         "refine",

@@ -372,6 +372,37 @@ def test_generate_in_the_genes_of_a_file(model_options, cells, tmp_path, counts_
     assert "exists already" in capsys.readouterr().err
 
 
+def test_integrate_does_what_the_tool_does(run, cells, tiny_model, counts_adata, capsys, tmp_path):
+    found = run("integrate", cells, "--batch-key", "cluster", "--csv", tmp_path / "places.csv")
+    scmm.tl.integrate(counts_adata, "cluster", model=tiny_model)
+    place = counts_adata.obsm["X_scmm_integrated"]
+    np.testing.assert_allclose(found.obsm["X_scmm_integrated"], place, atol=1e-5)
+    table = pd.read_csv(tmp_path / "places.csv", index_col=0)
+    np.testing.assert_allclose(table, place, atol=1e-5)
+    out = capsys.readouterr().out
+    assert "60 cells integrated in" in out
+    assert f"obsm['X_scmm_integrated']: {place.shape[1]} numbers a cell" in out
+    assert "mono" in out
+
+
+def test_integrate_takes_a_representation(run, cells):
+    found = run(
+        *("integrate", cells, "--batch-key", "cluster", "--use-rep", "X_umap"),
+        *("--key-added", "X_umap_integrated"),
+    )
+    assert found.obsm["X_umap_integrated"].shape == (60, 2)
+
+
+def test_summary_of_seeds():
+    from scmmgpt_tl.cli._summary import integrated
+
+    adata = anndata.AnnData(obsm={"X": np.zeros((3, 2))}, shape=(3, 1))
+    batches = pd.DataFrame({"batch": ["a", "b"], "n_cells": [1, 2]})
+    seeds = pd.DataFrame({"label": ["T cell", "B cell"], "n_cells": [1000, 500]})
+    adata.uns["X"] = {"batches": batches, "seeds": seeds}
+    assert "shown to scANVI: 1,500 cells of 2 labels" in integrated(adata, "X")
+
+
 def test_deconvolve_does_what_the_tool_does(run, cells, tiny_model, counts_adata, tmp_path, capsys):
     labels = ["T cell", "B cell", "monocyte"]
     table = tmp_path / "shares.csv"

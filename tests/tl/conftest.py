@@ -78,6 +78,7 @@ TOOLS = {
     "describe": lambda adata, **more: scmm.tl.describe(adata, "cluster", **more),
     "embed": scmm.tl.embed,
     "label_transfer": label_transfer,
+    "integrate": lambda adata, **more: scmm.tl.integrate(adata, "cluster", **more),
     "rank_terms": lambda adata, **more: scmm.tl.rank_terms(adata, None, "cluster", **more),
     "search": lambda adata, **more: scmm.tl.search(adata, "T cell", **more),
 }

@@ -35,6 +35,11 @@ def test_no_such_column():
         read_groups(pd.DataFrame({"g": ["a"]}), "h")
 
 
+def test_messages_name_the_argument_of_the_user():
+    with pytest.raises(ValueError, match="Choose `batch_key` from nothing: there are no columns"):
+        read_groups(pd.DataFrame(index=["c"]), "h", argument="batch_key")
+
+
 def test_nothing_but_missing_values():
     with pytest.raises(ValueError, match="do not name groups"):
         read_groups(pd.DataFrame({"g": [np.nan, np.nan]}), "g")

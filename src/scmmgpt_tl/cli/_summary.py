@@ -34,6 +34,19 @@ def refined(adata: AnnData, key: str, before: str) -> str:
     return f"{annotation(adata, key)}\nother than {before}: {changed:,} cells"
 
 
+def integrated(adata: AnnData, key: str) -> str:
+    """Count the cells of each batch, and the labels that scANVI was shown."""
+    record = adata.uns[key]
+    batches = record["batches"]
+    rows = [("batch", "cells")]
+    rows += [(row.batch, f"{row.n_cells:,}") for row in batches.itertuples()]
+    lines = [table(rows, right=[1]), f"obsm[{key!r}]: {adata.obsm[key].shape[1]} numbers a cell"]
+    if "seeds" in record:
+        seeds = record["seeds"]
+        lines.append(f"shown to scANVI: {seeds['n_cells'].sum():,} cells of {len(seeds)} labels")
+    return "\n".join(lines)
+
+
 def explained(adata: AnnData, key: str, *, most: int = 20, n_genes: int = 6) -> str:
     """Show the first genes for each label, and against it, of the first cells or groups."""
     genes, overview = (

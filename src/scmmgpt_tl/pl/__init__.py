@@ -8,6 +8,7 @@ from ._embedding import embedding
 from ._explain import explain
 from ._gene_sets import gene_sets
 from ._generated import generated
+from ._integrate import integrate
 from ._label_transfer import label_transfer
 from ._mixture import mixture
 from ._perturb import perturb
@@ -23,6 +24,7 @@ __all__ = [
     "explain",
     "gene_sets",
     "generated",
+    "integrate",
     "label_transfer",
     "mixture",
     "perturb",

@@ -82,7 +82,7 @@ def embedding(
     if panel != "label":
         _draw_score(axes[-1], data, basis)
     if panel != "score":
-        _draw_label(axes[0], data, basis)
+        draw_labels(axes[0], data, basis)
     figure = axes[0].get_figure(root=True)
     return finish(figure, axes if both else axes[0], show=show, return_fig=return_fig)
 
@@ -136,7 +136,8 @@ def colours(labels: pd.Index) -> dict[str, str]:
     return table | {"others": OTHERS, "unknown": UNKNOWN}
 
 
-def _draw_label(ax: Axes, data: pd.DataFrame, basis: str) -> None:
+def draw_labels(ax: Axes, data: pd.DataFrame, basis: str) -> None:
+    """Draw the panel of labels, from :func:`embedding_data`."""
     table = colours(data["label"].cat.categories)
     size = point_size(len(data))
     # A shuffled order lets no label hide another that lies in the same place.

@@ -10,6 +10,7 @@ from ._embed import embed
 from ._explain import explain
 from ._explain_search import explain_search
 from ._generate import generate
+from ._integrate import integrate
 from ._label_transfer import label_transfer
 from ._perturb import perturb
 from ._proteins import proteins
@@ -27,6 +28,7 @@ __all__ = [
     "explain",
     "explain_search",
     "generate",
+    "integrate",
     "label_transfer",
     "perturb",
     "proteins",

@@ -44,7 +44,7 @@ def all_cells(n_obs: int) -> Groups:
     return Groups(("all",), np.zeros(n_obs, dtype=np.intp))
 
 
-def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
+def read_groups(obs: pd.DataFrame, groupby: str, *, argument: str = "groupby") -> Groups:
     """Read the groups of a column; groups without cells are left out.
 
     Parameters
@@ -53,6 +53,8 @@ def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
         Table of the cells.
     groupby
         Its column.
+    argument
+        What the user calls it, for messages.
 
     Returns
     -------
@@ -64,7 +66,8 @@ def read_groups(obs: pd.DataFrame, groupby: str) -> Groups:
         There is no such column, or it names no group.
     """
     if groupby not in obs:
-        msg = f"Did not find .obs[{groupby!r}]. Choose `groupby` from {', '.join(map(str, obs))}."
+        there = ", ".join(map(str, obs)) or "nothing: there are no columns"
+        msg = f"Did not find .obs[{groupby!r}]. Choose `{argument}` from {there}."
         raise ValueError(msg)
     column = obs[groupby]
     if isinstance(column.dtype, pd.CategoricalDtype):
