@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scmmgpt_tl.model.gene_space import gene_vectors, unit_rows
-from scmmgpt_tl.tl._text_genes import score_genes
+from scmmgpt_tl.tl._genes.text_genes import score_genes
 from scmmgpt_tl.train.reference import read_profiles
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import scanpy as sc
 
 from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl.tl._groups import all_cells, read_groups
-from scmmgpt_tl.tl._pseudobulk import read_pseudobulk
+from scmmgpt_tl.tl._perturbation.pseudobulk import read_pseudobulk
 from scmmgpt_tl.tl._session import open_session
 from scmmgpt_tl.train._perturbation import read_done
 from scmmgpt_tl.train.compare import Compared, compare, split_control

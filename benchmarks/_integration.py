@@ -15,8 +15,8 @@ from scipy import sparse
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._input import prepare
-from scmmgpt_tl.tl._label_shift import beside, remove_shifts
-from scmmgpt_tl.tl._place import principal_components
+from scmmgpt_tl.tl._integration.label_shift import beside, remove_shifts
+from scmmgpt_tl.tl._refinement.place import principal_components
 
 if TYPE_CHECKING:
     from _data import Study

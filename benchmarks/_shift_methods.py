@@ -11,7 +11,7 @@ from _scvi import TRAINING, open_scvi
 from sklearn.decomposition import PCA
 
 from scmmgpt_tl._expression import log_expression
-from scmmgpt_tl.tl._perturbations import parts_of, perturbation_features
+from scmmgpt_tl.tl._perturbation.perturbations import parts_of, perturbation_features
 from scmmgpt_tl.train._perturbation import fit
 
 if TYPE_CHECKING:

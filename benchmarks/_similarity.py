@@ -45,6 +45,7 @@ def by_model(
             layer=None,
             counts=study.counts,
             gene_symbols=None,
+            species="auto",
             mod=None,
             copy=True,
         )

@@ -34,7 +34,7 @@ from _statements import read_statements
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl.metrics import bootstrap_interval
-from scmmgpt_tl.tl._vote import group_mean
+from scmmgpt_tl.tl._answers.vote import group_mean
 
 if TYPE_CHECKING:
     import argparse

@@ -33,12 +33,12 @@ from scipy import sparse
 import scmmgpt_tl as scmm
 from scmmgpt_tl import ontology
 from scmmgpt_tl._expression import log_expression
-from scmmgpt_tl.tl._attribute import Attributed, IntegratedGradients, LeaveOneOut
-from scmmgpt_tl.tl._judge import Judge
+from scmmgpt_tl.tl._answers.judge import Judge
+from scmmgpt_tl.tl._answers.scoring import scoring
+from scmmgpt_tl.tl._explanation.attribute import Attributed, IntegratedGradients, LeaveOneOut
+from scmmgpt_tl.tl._explanation.log_odds import LogOdds
 from scmmgpt_tl.tl._kernels import probabilities
 from scmmgpt_tl.tl._labels import resolve_labels
-from scmmgpt_tl.tl._log_odds import LogOdds
-from scmmgpt_tl.tl._scoring import scoring
 
 if TYPE_CHECKING:
     import argparse

@@ -33,7 +33,7 @@ from _run import (
 )
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.tl._place import most_variable
+from scmmgpt_tl.tl._refinement.place import most_variable
 
 if TYPE_CHECKING:
     import argparse

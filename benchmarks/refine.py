@@ -35,7 +35,7 @@ from _score import CLOSED, Row, score_study
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._input import prepare
-from scmmgpt_tl.tl._place import principal_components
+from scmmgpt_tl.tl._refinement.place import principal_components
 
 if TYPE_CHECKING:
     import argparse

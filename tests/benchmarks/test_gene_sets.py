@@ -94,7 +94,9 @@ def test_gene_sets_runs(
     monkeypatch.setattr(
         "_score_types.get.genes_of", lambda *_, **__: pd.DataFrame({"gene": ["LYZ"]})
     )
-    monkeypatch.setattr("scmmgpt_tl.tl._gene_sets._of_text", lambda *_: {"CD3E": 1.0, "LYZ": 0.5})
+    monkeypatch.setattr(
+        "scmmgpt_tl.tl._genes.gene_sets._of_text", lambda *_: {"CD3E": 1.0, "LYZ": 0.5}
+    )
     markers = bench_folder / "markers.csv"
     genes = {"CL:0000084": ["CD3D", "CD3E", "CD3G", "IL7R", "TRAC"]}
     rows = [("Human", key, gene, "positive", "PanglaoDB") for key, g in genes.items() for gene in g]

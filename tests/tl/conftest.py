@@ -27,7 +27,7 @@ TYPES = {
 @pytest.fixture(autouse=True)
 def _short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights never end a text by themselves: do not wait for them."""
-    monkeypatch.setattr("scmmgpt_tl.tl._write_up.MAX_NEW_TOKENS", 8)
+    monkeypatch.setattr("scmmgpt_tl.tl._writing.write_up.MAX_NEW_TOKENS", 8)
 
 
 @pytest.fixture

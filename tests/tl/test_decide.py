@@ -5,7 +5,7 @@ import pytest
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration
-from scmmgpt_tl.tl._decide import Level, Rule, decide, read_level
+from scmmgpt_tl.tl._answers.decide import Level, Rule, decide, read_level
 from scmmgpt_tl.tl._labels import LabelSet
 
 LABELS = LabelSet(

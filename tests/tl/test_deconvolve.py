@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 import scmmgpt_tl as scmm
 from scmmgpt_tl.datasets import immune_mini
 
-from .conftest import TYPES
+TYPES = ["T cell", "B cell", "monocyte"]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.ontology._mentions import find_mentions
-from scmmgpt_tl.tl._describe_text import Evidence, choose_text, evidence_text, sentences
+from scmmgpt_tl.tl._writing.describe_text import Evidence, choose_text, evidence_text, sentences
 
 GENES = ("CD3D", "CD3E", "HLA-DRA", "IL7R")
 TRUE = "These cells are best described as T cell, a kind of lymphocyte."

@@ -6,13 +6,13 @@ import pytest
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.tl._differences import (
+from scmmgpt_tl.tl._comparison.differences import (
     differing_genes,
     differing_sets,
     differing_shares,
     differing_texts,
 )
-from scmmgpt_tl.tl._two_groups import choose_units
+from scmmgpt_tl.tl._comparison.two_groups import choose_units
 
 CODE = np.repeat([0, 1], 40)
 PAIRS = pd.Series(np.tile(np.repeat(["p", "q", "r", "s"], 10), 2))

@@ -9,8 +9,8 @@ import pytest
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.calibration import Calibration
-from scmmgpt_tl.tl._dossier import _label
 from scmmgpt_tl.tl._labels import resolve_labels
+from scmmgpt_tl.tl._writing.dossier import _label
 
 LABELS = ["T cell", "CD4-positive, alpha-beta T cell", "CD8-positive, alpha-beta T cell", "B cell"]
 

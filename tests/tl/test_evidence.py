@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.tl._evidence import group_levels, top_genes, top_terms
+from scmmgpt_tl.tl._writing.evidence import group_levels, top_genes, top_terms
 
 
 def test_group_levels_against_dense():

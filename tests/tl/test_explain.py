@@ -7,8 +7,8 @@ from anndata import read_h5ad
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.tl._attribute import without
-from scmmgpt_tl.tl._subjects import sample
+from scmmgpt_tl.tl._explanation.attribute import without
+from scmmgpt_tl.tl._explanation.subjects import sample
 
 LABELS = ["T cell", "B cell", "monocyte"]
 

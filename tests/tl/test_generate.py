@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.tl._prompts import between
+from scmmgpt_tl.tl._generation.prompts import between
 
 TEXTS = ["T cell", "odd cell in the liver"]
 

@@ -7,9 +7,9 @@ from scipy.sparse import csr_matrix
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.scmmgpt import CellStates
+from scmmgpt_tl.tl._answers.scoring import scoring
 from scmmgpt_tl.tl._kernels import QuerySums, cosines, probabilities
 from scmmgpt_tl.tl._labels import resolve_labels
-from scmmgpt_tl.tl._scoring import scoring
 
 STATE_WIDTH = 16
 

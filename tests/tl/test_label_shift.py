@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmmgpt_tl.tl._label_shift import beside, remove_shifts
+from scmmgpt_tl.tl._integration.label_shift import beside, remove_shifts
 
 TYPES = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 0]])
 

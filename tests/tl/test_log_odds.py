@@ -9,10 +9,10 @@ from scipy.sparse import csr_matrix
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl.model.markers import MarkerTable
-from scmmgpt_tl.tl._attribute import IntegratedGradients
+from scmmgpt_tl.tl._answers.scoring import scoring
+from scmmgpt_tl.tl._explanation.attribute import IntegratedGradients
+from scmmgpt_tl.tl._explanation.log_odds import LogOdds, log_odds
 from scmmgpt_tl.tl._labels import resolve_labels
-from scmmgpt_tl.tl._log_odds import LogOdds, log_odds
-from scmmgpt_tl.tl._scoring import scoring
 
 TERMS = ["T cell", "B cell", "monocyte"]
 NEW = ["T cell", "B cell", "neuron", "astrocyte"]

@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.tl._in_silico import change_counts
+from scmmgpt_tl.tl._perturbation.in_silico import change_counts
 
 MINE = ("scmm_perturb_groups", "scmm_perturb_perturbations")
 

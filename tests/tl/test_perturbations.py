@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmmgpt_tl.tl._perturbations import (
+from scmmgpt_tl.tl._perturbation.perturbations import (
     find_genes,
     parts_of,
     perturbation_features,

@@ -7,7 +7,7 @@ from anndata import read_h5ad
 from scipy.sparse import csr_matrix
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.tl._place import principal_components
+from scmmgpt_tl.tl._refinement.place import principal_components
 
 LABELS = ["T cell", "B cell", "monocyte"]
 FIELDS = ["", "_score", "_margin", "_cl", "_reason"]
@@ -171,14 +171,14 @@ def test_a_sparse_representation_is_read(annotated, refine):
 def test_only_the_most_variable_genes_count(counts_adata, tiny_model, monkeypatch):
     from scmmgpt_tl._expression import log_expression
     from scmmgpt_tl._input import prepare
-    from scmmgpt_tl.tl import _place
+    from scmmgpt_tl.tl._refinement import place
 
     prepared = prepare(counts_adata, genes=tiny_model.genes)
     (block,) = prepared.blocks()
     values = log_expression(block)
     best = np.sort(np.argsort(-values.toarray().var(axis=0))[:20])
-    np.testing.assert_array_equal(_place.most_variable(values, 20), best)
-    monkeypatch.setattr(_place, "N_GENES", 20)
+    np.testing.assert_array_equal(place.most_variable(values, 20), best)
+    monkeypatch.setattr(place, "N_GENES", 20)
     found = principal_components(prepared, np.arange(counts_adata.n_obs))
     assert found.shape[1] == 19
 

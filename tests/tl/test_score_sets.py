@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.tl._score_sets import score_sets
+from scmmgpt_tl.tl._genes.score_sets import score_sets
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl._expression import log_expression
 from scmmgpt_tl.model.markers import MarkerTable, evidence
 from scmmgpt_tl.ontology._share_out import Sharing
+from scmmgpt_tl.tl._answers.scoring import scoring
 from scmmgpt_tl.tl._labels import resolve_labels
-from scmmgpt_tl.tl._scoring import scoring
 
 
 def of(labels, model):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmmgpt_tl.tl._self_training import FEWEST, MOST_SURE, self_train, sure_cells
+from scmmgpt_tl.tl._refinement.self_training import FEWEST, MOST_SURE, self_train, sure_cells
 
 NONE_GIVEN, SINGLE = np.full(300, -1), np.ones(300, dtype=bool)
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.tl._transfer import PENALTY, held_kinds, learned_shares, weigh
+from scmmgpt_tl.tl._transfer.transfer import PENALTY, held_kinds, learned_shares, weigh
 
 T_CELL, CD4, B_CELL, HEPATOCYTE = "CL:0000084", "CL:0000624", "CL:0000236", "CL:0000182"
 

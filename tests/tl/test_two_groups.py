@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scmmgpt_tl.tl._two_groups import choose_units, read_two_groups
+from scmmgpt_tl.tl._comparison.two_groups import choose_units, read_two_groups
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmmgpt_tl.tl._decide import Decision
+from scmmgpt_tl.tl._answers.decide import Decision
+from scmmgpt_tl.tl._answers.verdict import judge_cells, judge_groups, spread
 from scmmgpt_tl.tl._groups import Groups
-from scmmgpt_tl.tl._verdict import judge_cells, judge_groups, spread
 
 NAMES = np.array(["T", "B"], dtype=object)
 

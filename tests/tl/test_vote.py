@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scmmgpt_tl.tl._vote import agreement, group_mean
+from scmmgpt_tl.tl._answers.vote import agreement, group_mean
 
 
 def test_group_mean_against_pandas():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmmgpt_tl.tl._pseudobulk import Pseudobulk
+from scmmgpt_tl.tl._perturbation.pseudobulk import Pseudobulk
 from scmmgpt_tl.train.compare import compare, split_control
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.gene_space import Space
-    from scmmgpt_tl.tl._text_genes import By
+    from scmmgpt_tl.tl._genes.text_genes import By
 
 _SPACE = """\
 space
@@ -64,7 +64,7 @@ def gene_embedding(
     >>> scmm.get.gene_embedding(["CD3E", "CD79A", "LYZ"]).shape
     (3, 640)
     """
-    from scmmgpt_tl.tl._panel import read_panel
+    from scmmgpt_tl.tl._generation.panel import read_panel
     from scmmgpt_tl.tl._session import load
 
     loaded = load(model)
@@ -116,7 +116,7 @@ def nearest_genes(
     >>> {"CD3D", "CD3G"} <= set(scmm.get.nearest_genes("CD3E")["gene"])
     True
     """
-    from scmmgpt_tl.tl._panel import read_panel
+    from scmmgpt_tl.tl._generation.panel import read_panel
     from scmmgpt_tl.tl._session import load
 
     _check_number(n_genes)
@@ -181,8 +181,8 @@ def genes_of(
     --------
     scmmgpt_tl.tl.score_gene_sets : how strongly cells express such genes.
     """
+    from scmmgpt_tl.tl._genes.text_genes import score_genes
     from scmmgpt_tl.tl._session import load
-    from scmmgpt_tl.tl._text_genes import score_genes
 
     _check_number(n_genes)
     loaded = load(model)

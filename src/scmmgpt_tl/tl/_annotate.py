@@ -11,14 +11,14 @@ from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
 
 from ._annotation import annotation_results
+from ._answers.decide import Rule, decide, read_level
+from ._answers.judge import own_judge, published_judge
+from ._answers.verdict import judge_cells, judge_groups, spread
 from ._arguments import as_given, check_arguments
-from ._decide import Rule, decide, read_level
 from ._groups import read_groups
-from ._judge import own_judge, published_judge
 from ._labels import resolve_labels
 from ._on_files import takes_paths
 from ._session import is_published, load_judging, open_session
-from ._verdict import judge_cells, judge_groups, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

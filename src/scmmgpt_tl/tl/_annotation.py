@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl._keys import AnnotationKeys
 
+    from ._answers.verdict import Verdict
     from ._labels import LabelSet
-    from ._verdict import Verdict
 
 __all__ = ["annotation_results"]
 

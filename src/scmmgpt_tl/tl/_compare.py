@@ -15,7 +15,7 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import ComparisonKeys
 from scmmgpt_tl._results import Results
 
-from ._account import (
+from ._comparison.account import (
     CAUTION,
     FACT,
     Statement,
@@ -26,11 +26,11 @@ from ._account import (
     about_texts,
     lay_out,
 )
-from ._cautions import about_cautions
-from ._compared import read_compared, read_texts
-from ._comparison_tables import comparison_tables
+from ._comparison.cautions import about_cautions
+from ._comparison.compared import read_compared, read_texts
+from ._comparison.comparison_tables import comparison_tables
+from ._comparison.two_groups import choose_units, read_two_groups
 from ._session import open_session
-from ._two_groups import choose_units, read_two_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
-    from ._compared import Compared
-    from ._two_groups import TwoGroups, Units
+    from ._comparison.compared import Compared
+    from ._comparison.two_groups import TwoGroups, Units
 
 MOST_SETS, MOST_TEXTS = 2, 5
 

@@ -16,9 +16,9 @@ from scmmgpt_tl._keys import MixtureKeys
 from scmmgpt_tl._results import Results, column_names
 
 from ._arguments import as_given, check_arguments
-from ._expected import expect
+from ._generation.expected import expect
+from ._generation.prompts import read_prompts
 from ._labels import resolve_labels
-from ._prompts import read_prompts
 from ._session import open_session
 from ._unmix import telling_genes, unmix
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._generation.prompts import Prompts
     from ._labels import LabelSet
-    from ._prompts import Prompts
 
 
 @doc_params()

@@ -14,11 +14,11 @@ from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
 
 from ._arguments import as_given, check_arguments
-from ._dossier import lay_out, open_dossiers, read_groups_of
 from ._groups import Groups, read_groups
 from ._labels import resolve_labels
 from ._session import open_session
-from ._write_up import write_up
+from ._writing.dossier import lay_out, open_dossiers, read_groups_of
+from ._writing.write_up import write_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

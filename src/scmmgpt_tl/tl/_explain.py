@@ -15,17 +15,17 @@ from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
 
 from ._annotated import Annotated, labels_again, read_annotated
+from ._answers.decide import Rule, read_level
+from ._answers.judge import Judge, calibration_of, published_judge
+from ._answers.scoring import scoring
 from ._arguments import check_whole
-from ._attribute import IntegratedGradients, LeaveOneOut
-from ._contest import Rivals
-from ._decide import Rule, read_level
-from ._explained import gather, gene_table, overview_table
-from ._judge import Judge, calibration_of, published_judge
+from ._explanation.attribute import IntegratedGradients, LeaveOneOut
+from ._explanation.contest import Rivals
+from ._explanation.explained import gather, gene_table, overview_table
+from ._explanation.log_odds import LogOdds
+from ._explanation.subjects import Question, choose_cells, choose_groups
 from ._kernels import probabilities
-from ._log_odds import LogOdds
-from ._scoring import scoring
 from ._session import is_published, load_judging, open_session
-from ._subjects import Question, choose_cells, choose_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
-    from ._attribute import Attributed, Attributor
+    from ._explanation.attribute import Attributed, Attributor
     from ._labels import LabelSet
     from ._session import Session
 

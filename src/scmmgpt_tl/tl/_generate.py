@@ -14,11 +14,11 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._results import Results, flat
 
-from ._expected import draw_cells, expect
-from ._panel import read_panel
-from ._prompts import read_prompts
+from ._generation.expected import draw_cells, expect
+from ._generation.panel import read_panel
+from ._generation.prompts import read_prompts
+from ._generation.sizes import check_numbers
 from ._session import load, model_params
-from ._sizes import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model import Model
 
-    from ._expected import Expected
-    from ._panel import Panel
-    from ._prompts import Prompts
+    from ._generation.expected import Expected
+    from ._generation.panel import Panel
+    from ._generation.prompts import Prompts
 
 
 @doc_params()

@@ -15,11 +15,11 @@ from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
 
 from ._groups import read_groups
-from ._label_shift import beside, remove_shifts
+from ._integration.label_shift import beside, remove_shifts
+from ._integration.said import read_said
+from ._integration.scanvi import choose_seeds, open_scvi, read_counts, train_scanvi
 from ._labels import UNKNOWN
-from ._place import principal_components, read_place
-from ._said import read_said
-from ._scanvi import choose_seeds, open_scvi, read_counts, train_scanvi
+from ._refinement.place import principal_components, read_place
 from ._session import load, open_session
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._genes import Asked
 
     from ._groups import Groups
-    from ._said import Said
+    from ._integration.said import Said
     from ._session import Session
 
 Method = Literal["linear", "scanvi"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.model.encoder_model import CellVectors
     from scmmgpt_tl.model.scmmgpt import CellStates
 
-    from ._scoring import Scoring
+    from ._answers.scoring import Scoring
 
 __all__ = ["QuerySums", "cosines", "embedding", "probabilities"]
 

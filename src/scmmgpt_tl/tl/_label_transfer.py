@@ -14,15 +14,15 @@ from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl.model.droplets import CELL
 
 from ._annotation import annotation_results
+from ._answers.decide import Level, Rule, decide
+from ._answers.judge import UNCALIBRATED
+from ._answers.scoring import scoring
+from ._answers.verdict import LOW_SCORE, judge_cells
 from ._arguments import check_arguments
-from ._decide import Level, Rule, decide
-from ._judge import UNCALIBRATED
 from ._kernels import probabilities
-from ._reference import open_reference, places
-from ._scoring import scoring
 from ._session import open_session
-from ._transfer import held_kinds, learned_shares, weigh
-from ._verdict import LOW_SCORE, judge_cells
+from ._transfer.reference import open_reference, places
+from ._transfer.transfer import held_kinds, learned_shares, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._genes import Asked
 
     from ._labels import LabelSet
-    from ._reference import Labelled
     from ._session import Session
+    from ._transfer.reference import Labelled
 
 NOT_IN_REFERENCE = "not in the reference"
 

@@ -13,9 +13,9 @@ from scmmgpt_tl._keys import PerturbationKeys
 from scmmgpt_tl._results import Results
 
 from ._groups import all_cells, read_groups
-from ._in_silico import change_genes
-from ._learned_shifts import learned_shifts, open_learned
-from ._perturbations import read_perturbations
+from ._perturbation.in_silico import change_genes
+from ._perturbation.learned_shifts import learned_shifts, open_learned
+from ._perturbation.perturbations import read_perturbations
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
-    from ._changes import Changes
+    from ._perturbation.changes import Changes
 
 Direction = Literal["knock-out", "over-expression"]
 

@@ -13,9 +13,9 @@ from scmmgpt_tl.proteins._agreement import DISAGREES, SILENT, SUPPORTS, Agreemen
 from scmmgpt_tl.proteins._expected import contrast, expectations, log_odds
 
 from ._annotation import annotation_results
-from ._decide import Rule, decide, read_level
-from ._judge import calibration_of
-from ._verdict import judge_again
+from ._answers.decide import Rule, decide, read_level
+from ._answers.judge import calibration_of
+from ._answers.verdict import judge_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

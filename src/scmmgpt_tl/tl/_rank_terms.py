@@ -13,12 +13,12 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import RankKeys
 from scmmgpt_tl._results import Results
 
+from ._answers.vote import group_mean
 from ._groups import Groups, read_groups
 from ._kernels import cosines
 from ._labels import LabelSet, embed_labels
 from ._search import read_query
 from ._session import open_session
-from ._vote import group_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

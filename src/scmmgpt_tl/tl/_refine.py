@@ -15,15 +15,15 @@ from scmmgpt_tl._results import flat, target
 
 from ._annotated import Annotated, read_annotated
 from ._annotation import annotation_results
+from ._answers.decide import Decision, Rule, decide, read_level
+from ._answers.judge import calibration_of
+from ._answers.verdict import OK, UNREADABLE, Verdict, judge_again
 from ._arguments import check_arguments
-from ._decide import Decision, Rule, decide, read_level
 from ._given_labels import given_labels
-from ._judge import calibration_of
 from ._labels import LabelSet
-from ._place import principal_components, read_place
-from ._self_training import self_train
+from ._refinement.place import principal_components, read_place
+from ._refinement.self_training import self_train
 from ._session import load_judging, model_params
-from ._verdict import OK, UNREADABLE, Verdict, judge_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,8 +12,8 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import GeneSetKeys
 from scmmgpt_tl._results import Results
 
-from ._gene_sets import read_gene_sets
-from ._score_sets import score_sets
+from ._genes.gene_sets import read_gene_sets
+from ._genes.score_sets import score_sets
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
-    from ._gene_sets import OneSet
+    from ._genes.gene_sets import OneSet
 
 
 @doc_params()

@@ -10,8 +10,8 @@ from scanpy import logging as logg
 from scmmgpt_tl.model.perturbation import GROUP, PERTURBATION, Check, PerturbationModel
 from scmmgpt_tl.model.shifts import complete
 from scmmgpt_tl.tl._groups import all_cells, read_groups
-from scmmgpt_tl.tl._perturbations import parts_of, perturbation_features
-from scmmgpt_tl.tl._pseudobulk import read_pseudobulk
+from scmmgpt_tl.tl._perturbation.perturbations import parts_of, perturbation_features
+from scmmgpt_tl.tl._perturbation.pseudobulk import read_pseudobulk
 from scmmgpt_tl.tl._session import open_session
 
 from .compare import compare, split_control

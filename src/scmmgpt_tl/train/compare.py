@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from scmmgpt_tl.tl._pseudobulk import Pseudobulk
+    from scmmgpt_tl.tl._perturbation.pseudobulk import Pseudobulk
 
 __all__ = ["Compared", "compare", "split_control"]
 

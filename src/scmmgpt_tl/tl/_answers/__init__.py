@@ -1,0 +1,1 @@
+"""From what the model says of cells to answers: scores, labels, levels, verdicts."""

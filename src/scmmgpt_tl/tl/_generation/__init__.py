@@ -1,0 +1,1 @@
+"""Generating cells: texts, genes, sizes, and what is expected of them."""

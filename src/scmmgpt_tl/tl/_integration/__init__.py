@@ -1,0 +1,1 @@
+"""Bringing batches together, inside the labels that the model gives."""

@@ -1,0 +1,1 @@
+"""Perturbations: what was done, what changed, and what would change."""

@@ -1,0 +1,1 @@
+"""Cells that decide together: where they lie, and what spreads among them."""

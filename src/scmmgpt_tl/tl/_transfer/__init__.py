@@ -1,0 +1,1 @@
+"""Labels of a reference for other cells."""

@@ -1,0 +1,1 @@
+"""Descriptions: the evidence of a group, and the words for it."""
