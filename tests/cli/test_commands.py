@@ -201,6 +201,19 @@ def test_explain_groups_by_leaving_out(run, annotated_cells):
     assert (params["groupby"], params["method"]) == ("cluster", "leave_one_out")
 
 
+def test_explain_search_does_what_the_tool_does(run, counts_adata, tiny_model, tmp_path, capsys):
+    path, table = tmp_path / "searched.h5ad", tmp_path / "words.csv"
+    scmm.tl.search(counts_adata, "killing lymphocyte", model=tiny_model)
+    counts_adata.write_h5ad(path)
+    run("explain-search", path, "--n-cells", "5", "--csv", table)
+    scmm.tl.explain_search(counts_adata, n_cells=5, model=tiny_model)
+    words = scmm.get.explanation_df(counts_adata, key="scmm_search_explanation")
+    found = pd.read_csv(table)
+    assert found["word"].tolist() == words["word"].tolist() == ["killing", "lymphocyte"]
+    np.testing.assert_allclose(found["pull"], words["pull"], atol=1e-6)
+    assert f"killing     {words['pull'].iloc[0]:.3f}" in capsys.readouterr().out
+
+
 def test_proteins_does_what_the_tool_does(run, cite_adata, tiny_model, tmp_path, capsys):
     path = tmp_path / "cite.h5ad"
     cite_adata.write_h5ad(path)

@@ -65,6 +65,13 @@ def explained(adata: AnnData, key: str, *, most: int = 20, n_genes: int = 6) -> 
     return "\n".join(lines)
 
 
+def words(adata: AnnData, key: str) -> str:
+    """Show what each word of a query pulls."""
+    pulls = get.explanation_df(adata, key=key)
+    rows = [("word", "pull"), *zip(pulls["word"], pulls["pull"].map("{:.3f}".format), strict=True)]
+    return table(rows, right=[1])
+
+
 def proteins(adata: AnnData, key: str) -> str:
     """Count what proteins say of the cells of each label, and name what no protein is known of."""
     found = get.protein_df(adata, key=key, table="labels")
