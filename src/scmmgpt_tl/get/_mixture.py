@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scmmgpt_tl._columns import read_column
 from scmmgpt_tl._keys import MixtureKeys
 
 from ._record import read_record
@@ -53,8 +54,5 @@ def mixture_df(
     shares.columns = [str(name) for name in record["labels"]["name"]]
     if groupby is None:
         return shares
-    if groupby not in adata.obs:
-        there = ", ".join(map(str, adata.obs))
-        msg = f"Did not find .obs[{groupby!r}]. Choose `groupby` from {there}."
-        raise ValueError(msg)
-    return shares.groupby(adata.obs[groupby], observed=True).mean()
+    groups = read_column(adata.obs, groupby, argument="groupby")
+    return shares.groupby(groups, observed=True).mean()

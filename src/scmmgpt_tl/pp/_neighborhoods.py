@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scmmgpt_tl._columns import read_column
 from scmmgpt_tl._matrix import get_matrix, row_blocks
 
 from ._counts import check_counts
@@ -144,9 +145,6 @@ def _places(adata: AnnData, basis: str) -> NDArray[np.float64]:
 def _slides(adata: AnnData, library_key: str | None) -> NDArray[Any]:
     if library_key is None:
         return np.zeros(adata.n_obs, dtype=np.intp)
-    if library_key not in adata.obs:
-        there = ", ".join(map(str, adata.obs))
-        msg = f"Did not find .obs[{library_key!r}]. Choose `library_key` from {there}."
-        raise ValueError(msg)
-    codes: NDArray[np.intp] = adata.obs[library_key].astype("category").cat.codes.to_numpy()
+    slides = read_column(adata.obs, library_key, argument="library_key")
+    codes: NDArray[np.intp] = slides.astype("category").cat.codes.to_numpy()
     return codes

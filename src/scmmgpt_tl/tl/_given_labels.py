@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scmmgpt_tl._columns import read_column
+
 from ._labels import UNKNOWN
 
 if TYPE_CHECKING:
@@ -32,13 +34,7 @@ def given_labels(adata: AnnData, labels_key: str, *, slot: str = ".obs") -> list
     ValueError
         There is no such column.
     """
-    if labels_key not in adata.obs:
-        msg = (
-            f"Did not find {slot}[{labels_key!r}]. Choose `labels_key` from "
-            f"{', '.join(map(str, adata.obs))}."
-        )
-        raise ValueError(msg)
-    column = adata.obs[labels_key]
+    column = read_column(adata.obs, labels_key, argument="labels_key", slot=slot)
     texts = (str(text).strip() for text in column.astype(object).where(column.notna(), ""))
     return ["" if text.casefold() == UNKNOWN else text for text in texts]
 

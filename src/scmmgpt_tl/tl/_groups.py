@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from scmmgpt_tl._columns import read_column
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,11 +67,7 @@ def read_groups(obs: pd.DataFrame, groupby: str, *, argument: str = "groupby") -
     ValueError
         There is no such column, or it names no group.
     """
-    if groupby not in obs:
-        there = ", ".join(map(str, obs)) or "nothing: there are no columns"
-        msg = f"Did not find .obs[{groupby!r}]. Choose `{argument}` from {there}."
-        raise ValueError(msg)
-    column = obs[groupby]
+    column = read_column(obs, groupby, argument=argument)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.remove_unused_categories()
         names = [str(name) for name in column.cat.categories]

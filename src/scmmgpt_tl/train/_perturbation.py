@@ -213,13 +213,7 @@ def read_done(obs: pd.DataFrame, key: str, control: str) -> Groups:
     ValueError
         There is no such column, no control cell, or nothing else.
     """
-    if key not in obs:
-        msg = (
-            f"Did not find .obs[{key!r}]. Choose `perturbation_key` from "
-            f"{', '.join(map(str, obs))}."
-        )
-        raise ValueError(msg)
-    done = read_groups(obs, key)
+    done = read_groups(obs, key, argument="perturbation_key")
     if control not in done.names:
         msg = (
             f".obs[{key!r}] has no {control!r}. Choose `control` from {', '.join(done.names[:8])}."
