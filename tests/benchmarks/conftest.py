@@ -56,6 +56,8 @@ def bench_folder(counts_adata, tmp_path):
         "encoders",
         "mouse",
         "deconvolve",
+        "neighborhoods",
+        "panels",
         "proteins",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
