@@ -65,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         truths = {PROCESS: terms.genes, TYPE: marker_sets(markers, study, model)}
         found = compare(study, model, truths, n_cells=given.cells)
         rows += [{"data_set": study.name} | row for row in found]
+        save_rows(pd.DataFrame(rows), given, name=NAME)
         print(f"{study.name:28} {len(found)} rows", flush=True)
     results = pd.DataFrame(rows)
-    save_rows(results, given, name=NAME)
     facts = [
         *describe_run(given),
         f"Groups: cells of one label, at least {FEWEST_CELLS} and at most {given.cells}.",
@@ -130,6 +130,8 @@ def compare(
         if sizes[group] < FEWEST_CELLS:
             continue
         first, second = (own[name].map(places).to_numpy() for name in ("gene", "other"))
+        genes, place = np.unique(np.concatenate([first, second]), return_inverse=True)
+        of_first, of_second = np.split(place, 2)
         scores = {
             "correlation": own["correlation"].to_numpy(),
             "coexpression": own["coexpression"].to_numpy(),
@@ -137,9 +139,11 @@ def compare(
             "chance": np.random.default_rng(0).random(len(own)),
         }
         for truth, sets in truths.items():
+            together = sets.T[genes].astype(np.float32) @ sets[:, genes]
             # A gene of which nothing is said belongs to nobody, as far as is known.
-            told = sets[:, first].any(axis=0) & sets[:, second].any(axis=0)
-            right = (sets[:, first[told]] & sets[:, second[told]]).any(axis=0)
+            known = np.diag(together) > 0
+            told = known[of_first] & known[of_second]
+            right = together[of_first[told], of_second[told]] > 0
             for way, score in scores.items():
                 row = {"group": group, "n_cells": int(sizes[group]), "truth": truth, "method": way}
                 rows.append(row | rank_pairs(right, score[told]))
