@@ -13,6 +13,7 @@ from . import (
     _embed,
     _explain,
     _explain_search,
+    _export,
     _generate,
     _info,
     _integrate,
@@ -47,6 +48,7 @@ ADD = (
     _info.add,
     _train.add_pretrain,
     _train.add_publish,
+    _export.add,
 )
 
 
