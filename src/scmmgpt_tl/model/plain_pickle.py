@@ -38,7 +38,7 @@ class _NumberType:
 
     __slots__ = ()
 
-    def __call__(self, code: str, *flags: object) -> Any:
+    def __call__(self, code: Any, *flags: Any) -> Any:
         import numpy as np
 
         if not (isinstance(code, str) and _NUMBER.fullmatch(code)):
@@ -117,7 +117,8 @@ def _check_program(program: bytes) -> None:
     What is remembered under a huge number takes a table as long. A tuple of two tuples that are
     each of two tuples, and so on, is as quick to write as it is slow to hash.
     """
-    last, remembered, tuples = "", 0, set()
+    last, remembered = "", 0
+    tuples: set[int] = set()
     for instruction, argument, _ in pickletools.genops(program):
         name = instruction.name
         if name in _REMEMBER:

@@ -134,6 +134,7 @@ class CellTextGraph(nn.Module):
     """
 
     inputs: ClassVar[Mapping[str, Port]]
+    label_embeddings: torch.Tensor  # (labels, projection)
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -265,8 +266,9 @@ def graph_of(model: Model | EncoderModel) -> OwnGraph | AdoptedGraph | EncoderGr
     """
     if isinstance(model, EncoderModel):
         return EncoderGraph(model).eval()
-    adopted = isinstance(model.network.cell_encoder, AdoptedEncoder)
-    return (AdoptedGraph if adopted else OwnGraph)(model).eval()
+    if isinstance(model.network.cell_encoder, AdoptedEncoder):
+        return AdoptedGraph(model).eval()
+    return OwnGraph(model).eval()
 
 
 def _padded(tokens: GeneTokens) -> dict[str, NDArray[Any]]:

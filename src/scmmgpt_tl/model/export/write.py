@@ -39,7 +39,6 @@ FORMAT_VERSION: Final = 1
 FACTS: Final = "export.json"
 NETWORK: Final = {"onnx": "network.onnx", "openvino": "network.xml"}
 _GENES, _LABELS, _TOKENIZER = "genes.tsv", "labels.tsv", "cell_tokenizer.json"
-_MODEL = ("name", "kind", "revision", "sha256", "licence", "restriction")
 # torch says on each of them what nobody who exports can change.
 _TALKATIVE = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -82,7 +81,7 @@ def export(model: Model | EncoderModel, folder: str | PathLike[str], format: For
             "format_version": FORMAT_VERSION,
             "format": format,
             "network": NETWORK[format],
-            "model": {name: getattr(model, name) for name in _MODEL if hasattr(model, name)},
+            "model": _origin(model),
             "written_by": {name: version(name) for name in ("scmmgpt-tl", "torch")},
             "inputs": {
                 name: _describe(port, str(fed[name].dtype)) for name, port in graph.inputs.items()
@@ -95,6 +94,15 @@ def export(model: Model | EncoderModel, folder: str | PathLike[str], format: For
         facts["files"] = {path.name: _files.fingerprint(path) for path in sorted(fresh.iterdir())}
         text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
         (fresh / FACTS).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _origin(model: Model | EncoderModel) -> dict[str, str]:
+    """Say which model it is from, and what its licences ask."""
+    told = {name: getattr(model, name) for name in ("name", "revision", "sha256", "licence")}
+    if isinstance(model, EncoderModel):
+        return told | {"kind": model.kind, "restriction": model.restriction}
+    # Of a published cell encoder within a bundle.
+    return told | {"restriction": getattr(model.config.encoder, "restriction", "")}
 
 
 def _need(format: Format) -> None:
@@ -116,7 +124,7 @@ def _write_network(
     fed = graph.feed(csr_matrix(np.ones((2, n_genes), dtype=np.float32)))
     path = folder / NETWORK["onnx"]
     with _quietly(), torch.no_grad():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             graph,
             tuple(map(torch.from_numpy, fed.values())),
             input_names=list(graph.inputs),
@@ -125,7 +133,6 @@ def _write_network(
             dynamo=True,
             verbose=False,
         )
-        assert program is not None
         # Weights lie beside the network only where protobuf has no room for them.
         program.save(path)
     if format == "openvino":
@@ -142,7 +149,7 @@ def _convert(onnx: Path, target: Path) -> None:
 
 
 def _open_axes(port: Port) -> dict[int, str] | None:
-    axes = {i: axis for i, axis in enumerate(port.shape) if axis in {CELLS, PLACES}}
+    axes = {i: str(axis) for i, axis in enumerate(port.shape) if axis in {CELLS, PLACES}}
     return axes or None
 
 
