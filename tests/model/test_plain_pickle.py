@@ -80,6 +80,12 @@ def test_damaged_files_are_refused(tmp_path, name):
 BOMBS = {
     "a table of what is remembered": b"\x80\x02}r\xff\xff\xff\x1f.",
     "a tuple of two tuples of two tuples": b"\x80\x02}))" + b"\x86q\x00h\x00" * 60 + b"\x86K\x01s.",
+    "the same, behind what changes nothing": b"\x80\x02}))"
+    + b"\x86Nbq\x00h\x00" * 60
+    + b"\x86K\x01s.",
+    "the same, remembered twice": b"\x80\x04}K\x01q\x00q\x00K\x02))"
+    + b"\x86\x94h\x01" * 60
+    + b"\x86K\x01s.",
     "copies": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
     "a number of two gigabytes": b"\x80\x02}U\x01acnumpy.core.multiarray\nscalar\n"
     b"cnumpy\ndtype\nU\x0bV2000000000\x85R\x85Rs.",

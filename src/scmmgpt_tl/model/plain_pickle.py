@@ -28,8 +28,9 @@ _NUMBER = re.compile(r"[<>=|]?[fiu][1248]")
 _TUPLES = frozenset({"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"})
 _REMEMBER = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _RECALL = frozenset({"GET", "BINGET", "LONG_BINGET"})
-# No dictionary needs them, and without them what lies on top is what was made last.
+# No dictionary needs them, and without them what is remembered is what was made last.
 _REFUSED = frozenset({"DUP", "POP", "POP_MARK"})
+_CHANGES = frozenset({"ADDITEMS", "APPEND", "APPENDS", "BUILD", "SETITEM", "SETITEMS"})
 _ASIDE = _REMEMBER | {"PROTO", "FRAME"}
 
 
@@ -117,16 +118,17 @@ def _check_program(program: bytes) -> None:
     What is remembered under a huge number takes a table as long. A tuple of two tuples that are
     each of two tuples, and so on, is as quick to write as it is slow to hash.
     """
-    last, remembered = "", 0
+    last = ""
+    remembered: set[int] = set()
     tuples: set[int] = set()
     for instruction, argument, _ in pickletools.genops(program):
         name = instruction.name
         if name in _REMEMBER:
-            place = remembered if argument is None else int(argument)
-            remembered += 1
-            if place > len(program):
-                msg = f"it remembers something under the number {place:,}"
+            place = len(remembered) if argument is None else int(argument)
+            if place > len(program) or last in _CHANGES:
+                msg = f"it remembers something under the number {place:,} as nobody writes it"
                 raise pickle.UnpicklingError(msg)
+            remembered.add(place)
             if last in _TUPLES:
                 tuples.add(place)
         elif name in _REFUSED or (name in _RECALL and int(argument) in tuples):
