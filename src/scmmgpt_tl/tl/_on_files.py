@@ -13,6 +13,7 @@ from scanpy import logging as logg
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import DEFAULT_MODALITY, take_rows
+from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
 from scmmgpt_tl._stream.cells import StoredCells, part_of
@@ -238,6 +239,7 @@ def _found(  # noqa: PLR0917 - the rows are what differs from call to call
 def _manifest(tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any]) -> Manifest:
     model = options["model"]
     said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
+    said["nan"] = settings.nan
     pooled = options.get("groupby") is not None
     return Manifest(
         tool=tool.__name__,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl._input import prepare, prepare_part
@@ -19,7 +20,6 @@ from scmmgpt_tl._warnings import warn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
@@ -87,6 +87,14 @@ class Session:
         """Read the counts."""
         return self.prepared.blocks()
 
+    def read(self) -> Iterator[tuple[csr_matrix, NDArray[np.float32]]]:
+        """Read the counts, and how much of each cell's expression the model reads in them."""
+        from scmmgpt_tl.model.coverage import coverage, reach
+
+        measured = reach(self.loaded.network, self.measured)
+        for rows, known in self.prepared.read():
+            yield rows, coverage(known, measured)
+
     def run(
         self,
         kernel: Callable[[Any, csr_matrix], dict[str, Any]],
@@ -110,13 +118,20 @@ class Session:
 
         Returns
         -------
-        The kernel's arrays over all cells, in order.
+        The kernel's arrays over all cells, in order, and `coverage`, what :meth:`read` tells.
         """
         from scmmgpt_tl.model.runner import map_cells
 
+        covered = [np.empty(0, dtype=np.float32)]
+
+        def counts() -> Iterator[csr_matrix]:
+            for rows, of_rows in self.read():
+                covered.append(of_rows)
+                yield rows
+
         outputs, report = map_cells(
             self.loaded if reader is None else reader,
-            self.blocks(),
+            counts(),
             kernel,
             n_obs=self.n_obs,
             measured=self.measured,
@@ -129,7 +144,7 @@ class Session:
             f"    read {speed} on {report.device} ({report.dtype}, {report.batch_size} a batch)"
         )
         self.tell_empty(int((outputs["n_genes"] == 0).sum()))
-        return outputs
+        return {**outputs, "coverage": np.concatenate(covered)}
 
     def tell_empty(self, n_empty: int) -> None:
         """Warn if there are cells of which nothing can be said."""
@@ -156,6 +171,7 @@ class Session:
                 **self.arguments,
                 "slot": self.prepared.count_report.slot,
                 "values": self.prepared.count_report.kind,
+                "nan": settings.nan,
                 **model_params(self.loaded),
             }
         )
