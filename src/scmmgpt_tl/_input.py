@@ -40,6 +40,8 @@ class Prepared:
         Most cells in a block.
     rows
         Which cells are read, without gaps.
+    first
+        Number that the first row of `adata` has for the user.
     """
 
     adata: AnnData | StoredCells = field(repr=False)
@@ -47,6 +49,7 @@ class Prepared:
     gene_report: GeneReport
     block_size: int
     rows: range
+    first: int = 0
 
     @property
     def n_obs(self) -> int:
@@ -110,7 +113,7 @@ class Prepared:
         cell, gene = self.adata.obs_names[row], self.adata.var_names[block.indices[first]]
         msg = (
             f"{self.count_report.slot} holds {int(bad.sum())} negative, NaN or infinite values in "
-            f"cells {rows[0]} to {rows[-1]}; the first is {block.data[first]} for "
+            f"cells {self.first + rows[0]} to {self.first + rows[-1]}; the first is {block.data[first]} for "
             f"gene {gene!r} in cell {cell!r}. Remove these, or pass `layer=` to name another layer."
         )
         raise ValueError(msg)

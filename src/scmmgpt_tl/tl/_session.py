@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "load_any",
     "load_judging",
+    "model_described",
     "model_params",
     "open_session",
 ]
@@ -225,6 +226,17 @@ def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
         "sha256": model.sha256,
         "version": version("scmmgpt-tl"),
     }
+
+
+def model_described(model: Model | EncoderModel) -> dict[str, str | None]:
+    """Tell what must be the same wherever cells of one run are read: the model and its precision.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    return {**model_params(model), "dtype": str(model.dtype)}
 
 
 def load(model: Model | EncoderModel | str | Path | None) -> Model:
