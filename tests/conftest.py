@@ -11,11 +11,12 @@ import pytest
 from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     import torch
     from anndata import AnnData
+    from distributed import Client
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
@@ -194,6 +195,18 @@ def geneformer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "token_dictionary.json").write_text(json.dumps(tokens))
     (folder / "gene_median_dictionary.json").write_text(json.dumps(medians))
     return folder
+
+
+@pytest.fixture(scope="session")
+def dask_client() -> Iterator[Client]:
+    """Two workers of Dask, threads of this process."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    )
+    # Other tests' dask arrays are none of its business.
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
 
 
 @pytest.fixture
