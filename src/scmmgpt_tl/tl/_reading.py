@@ -33,6 +33,7 @@ def read_covered(
 def run_covered(
     prepared: Prepared,
     loaded: Model | EncoderModel,
+    *,
     reader: Any,
     kernel: Callable[[Any, csr_matrix], dict[str, Any]],
     **how: Any,

@@ -122,8 +122,8 @@ class Session:
         outputs, report = run_covered(
             self.prepared,
             self.loaded,
-            self.loaded if reader is None else reader,
-            kernel,
+            reader=self.loaded if reader is None else reader,
+            kernel=kernel,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,

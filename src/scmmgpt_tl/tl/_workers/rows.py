@@ -183,5 +183,7 @@ def _read_block(block: Any, names: pd.Index, *, first: int, work: _Work) -> dict
         prepared = Prepared(
             adata, work.count_report, work.gene_report, work.block_size, range(len(names)), first
         )
-        outputs, _ = run_covered(prepared, loaded, reader, kernel, batch_size=work.batch_size)
+        outputs, _ = run_covered(
+            prepared, loaded, reader=reader, kernel=kernel, batch_size=work.batch_size
+        )
     return outputs
