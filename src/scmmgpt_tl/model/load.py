@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
 
 from scmmgpt_tl._warnings import warn
@@ -241,7 +242,7 @@ def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
         # Building draws weights that are overwritten at once; the user's random state stays.
         with torch.random.fork_rng(devices=[]):
             network = ScMMGPT(config, bundle.cell_tokenizer)
-    except UNFORESEEN as error:
+    except (StrictDataclassError, *UNFORESEEN) as error:
         msg = f"`architecture` in {bundle.folder / 'config.json'} is of no network: {error!r}."
         raise ValueError(msg) from error
     load_strict(network, tensors, source=str(bundle.folder))
