@@ -202,6 +202,13 @@ def test_sizes_that_no_network_has_are_refused(tiny_bundle, tmp_path, part, chan
         load_model(folder, device="cpu")
 
 
+@pytest.mark.parametrize("slot", ["text_tokenizer_json", "decoder_tokenizer_json"])
+def test_tokenizers_that_are_none_are_refused(tiny_bundle, tmp_path, slot):
+    folder = rewrite(tiny_bundle, tmp_path / "bundle", **{slot: '{"model": "none"}'})
+    with pytest.raises(ValueError, match="tokenizer.json is no tokenizer"):
+        load_model(folder, device="cpu")
+
+
 def test_tampered_weights_are_refused(tiny_bundle, tmp_path):
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / "model"))
     path = folder / "network.safetensors"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from tokenizers import Tokenizer
 
 from scmmgpt_tl._warnings import warn
 
@@ -25,6 +24,7 @@ from .model import Model
 from .quantize import quantize
 from .scmmgpt import ScMMGPT
 from .state import distinct_state, load_strict
+from .words import read_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -223,8 +223,8 @@ def _load(
         calibration=bundle.calibration,
         markers=bundle.markers,
         sampling=bundle.sampling,
-        text_tokenizer=Tokenizer.from_file(str(bundle.text_tokenizer)),
-        decoder_tokenizer=Tokenizer.from_file(str(bundle.decoder_tokenizer)),
+        text_tokenizer=read_tokenizer(bundle.text_tokenizer),
+        decoder_tokenizer=read_tokenizer(bundle.decoder_tokenizer),
         device=device,
         dtype=dtype,
     )
