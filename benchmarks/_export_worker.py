@@ -38,6 +38,8 @@ def torch(name: str, folder: Path, batch: int) -> Callable[[], list[np.ndarray]]
 
 def onnxruntime(folder: Path) -> Callable[[Arrays], np.ndarray]:
     """Run the network by ONNX Runtime."""
+    # It would report on its use otherwise.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from onnxruntime import InferenceSession, SessionOptions
 
     options = SessionOptions()

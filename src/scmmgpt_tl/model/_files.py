@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .checkpoint import UNFORESEEN
 from .quantize import dequantize
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     _check_header(path)
     try:
         return dequantize(load_file(path))
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, *UNFORESEEN) as error:
         msg = f"{path} cannot be read as safetensors ({error}). Get the bundle again."
         raise ValueError(msg) from error
 

@@ -243,7 +243,7 @@ def join_attention(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, *UNFORESEEN) as error:
         msg = f"{path} cannot be read as safetensors ({error}). Get the file again."
         raise ValueError(msg) from error
 

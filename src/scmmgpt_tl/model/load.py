@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from tokenizers import Tokenizer
+from huggingface_hub.errors import StrictDataclassError
 
 from scmmgpt_tl._warnings import warn
 
@@ -24,6 +24,7 @@ from .model import Model
 from .quantize import quantize
 from .scmmgpt import ScMMGPT
 from .state import distinct_state, load_strict
+from .words import read_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -222,8 +223,8 @@ def _load(
         calibration=bundle.calibration,
         markers=bundle.markers,
         sampling=bundle.sampling,
-        text_tokenizer=Tokenizer.from_file(str(bundle.text_tokenizer)),
-        decoder_tokenizer=Tokenizer.from_file(str(bundle.decoder_tokenizer)),
+        text_tokenizer=read_tokenizer(bundle.text_tokenizer),
+        decoder_tokenizer=read_tokenizer(bundle.decoder_tokenizer),
         device=device,
         dtype=dtype,
     )
@@ -241,7 +242,7 @@ def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
         # Building draws weights that are overwritten at once; the user's random state stays.
         with torch.random.fork_rng(devices=[]):
             network = ScMMGPT(config, bundle.cell_tokenizer)
-    except UNFORESEEN as error:
+    except (StrictDataclassError, *UNFORESEEN) as error:
         msg = f"`architecture` in {bundle.folder / 'config.json'} is of no network: {error!r}."
         raise ValueError(msg) from error
     load_strict(network, tensors, source=str(bundle.folder))
