@@ -65,7 +65,8 @@ def slurm(tmp_path, monkeypatch):
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
-    with dask.config.set({"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "8GB"}):
+    job = {"cores": 1, "memory": "8GB", "scheduler-options": {"dashboard_address": "127.0.0.1:0"}}
+    with dask.config.set({f"jobqueue.slurm.{name}": value for name, value in job.items()}):
         yield tmp_path
 
 
@@ -94,6 +95,7 @@ def test_slurm_without_a_job(words, slurm, capsys):
         (["--dask", "tcp://a:1", "--workers", "2"], "'tcp://a:1' has workers of its own"),
         (["--dask", "slurm"], "`--dask slurm` needs `--workers N`"),
         (["--dask", "slurm", "--workers", "2"], "There is no `sbatch` here"),
+        (["--workers", "2", "--shard", "1/2"], "`--workers` says how many"),
         (["--workers", "2"], "`--workers` says how many workers `--dask` starts"),
     ],
 )

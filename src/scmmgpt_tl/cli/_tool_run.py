@@ -43,11 +43,7 @@ def run_tool(
     """Read, run and write; refuse a bad output before anything slow is done."""
     if args.csv is not None:
         _files.check_target(args.csv, source=args.input, overwrite=args.overwrite)
-    way = _into_copy if args.output is not None else _beside
-    if "dask" in args and (args.dask, args.workers) != (None, None):
-        _check_workers(args)
-        way = _by_workers
-    run = way(args, tool, options)
+    run = _way(args)(args, tool, options)
     if args.csv is not None:
         _files.write_csv(table(run.adata), args.csv, overwrite=args.overwrite)
     return run
@@ -57,6 +53,7 @@ def run_share(
     args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
 ) -> int:
     """Do a share of the work, to be put together by `scmm merge`."""
+    _check_workers(args)
     if args.output is not None or args.csv is not None:
         msg = "`--shard` leaves no results to write yet. Leave `-o` and `--csv` out."
         raise ValueError(msg)
@@ -67,6 +64,15 @@ def run_share(
         say(f"share {args.shard.number} of {args.shard.of} is done")
         say(f"  when all are: scmm merge {shlex.quote(str(args.input))}")
     return 0
+
+
+def _way(args: argparse.Namespace) -> Callable[..., Run]:
+    """Choose where results go, and who does the work."""
+    if "dask" in args:
+        _check_workers(args)
+        if args.dask is not None:
+            return _by_workers
+    return _into_copy if args.output is not None else _beside
 
 
 def _into_copy(
@@ -110,10 +116,10 @@ def _by_workers(
 
 
 def _check_workers(args: argparse.Namespace) -> None:
-    if args.dask is None:
+    if args.dask is None and args.workers is not None:
         msg = "`--workers` says how many workers `--dask` starts. Pass `--dask local`, or leave it out."
         raise ValueError(msg)
-    if args.output is not None:
+    if args.dask is not None and args.output is not None:
         msg = "With `--dask` results go to a file beside the input. Leave `-o` out."
         raise ValueError(msg)
 

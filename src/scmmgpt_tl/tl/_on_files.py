@@ -141,8 +141,9 @@ def run_on_file(
                     for rows in shards:
                         run.do(rows, partial(found_in, tool, cells, options))
                 else:
-                    named = {"tool": tool.__name__, "path": path, "options": options}
-                    make_shards(run, shards, workers, **named)
+                    make_shards(
+                        run, shards, workers, tool=tool.__name__, path=path, options=options
+                    )
         except InUseError:
             raise
         except BaseException:

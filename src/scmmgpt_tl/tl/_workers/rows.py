@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scanpy import logging as logg
 from tqdm.auto import tqdm
 
 from scmmgpt_tl._input import Prepared
@@ -130,6 +131,7 @@ def read_cells(
     )
     tasks = _tasks(matrix, session.adata.obs_names, work)
     found = _gathered(client, tasks, session.n_obs, desc=desc)
+    logg.info(f"    read by {len(client.nthreads())} Dask workers")
     session.tell_empty(int((found["n_genes"] == 0).sum()))
     return found
 
@@ -161,8 +163,8 @@ def _gathered(
     starts = dict(zip((future.key for future in futures), tasks, strict=True))
     try:
         with tqdm(total=n_obs, desc=desc, unit="cell", disable=not settings.show_progress) as bar:
-            for future, part in as_completed(futures, with_results=True):
-                start = starts[future.key]
+            for future in as_completed(futures, loop=client.loop):
+                start, part = starts[future.key], future.result()
                 future.release()
                 for name, values in part.items():
                     if name not in found:

@@ -98,7 +98,7 @@ def make_shards(
     tasks = client.map(_make_shard, shards, work=work, pure=False)
     try:
         with tqdm(total=n_cells, desc=tool, unit="cell", disable=not settings.show_progress) as bar:
-            for task in as_completed(tasks):
+            for task in as_completed(tasks, loop=client.loop):
                 bar.update(task.result())
     finally:
         client.cancel(tasks)
