@@ -14,7 +14,7 @@ import pytest
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.run_folder import Manifest, held
+from scmmgpt_tl._stream.run_folder import Manifest
 from scmmgpt_tl.tl._on_files import results_path
 from scmmgpt_tl.tl._workers import shards
 
@@ -107,22 +107,6 @@ def test_what_a_worker_meets_is_told(counts_adata, tiny_bundle, dask_client, tmp
     cells.write_h5ad(tmp_path / "cells.h5ad")
     with pytest.raises(ValueError, match=rf"in cell '{cells.obs_names[bad]}'"):
         scmm.tl.embed(tmp_path / "cells.h5ad", model=tiny_bundle, client=dask_client)
-
-
-def test_shard_that_another_one_makes_is_waited_for(path, tiny_bundle, dask_client):
-    expected = alone(scmm.tl.embed, path, model=tiny_bundle)
-    folder = path.with_name(".cells.scmm.h5ad.embed.default")
-    folder.mkdir()
-    with ThreadPoolExecutor(1) as pool:
-        with held(folder / "000000000017-000000000034.lock", "this shard"):
-            run = pool.submit(scmm.tl.embed, path, model=tiny_bundle, client=dask_client)
-            deadline = time.monotonic() + 60
-            while not (folder / "000000000051-000000000060.json").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            assert not run.done()
-        run.result(timeout=60)
-    assert results_path(path).read_bytes() == expected
 
 
 def test_worker_that_does_not_see_the_file(path, tiny_bundle, dask_client):
