@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.model.model import Model
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
+
+# Tests reach no network: ONNX Runtime would report on its use.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 HERE = Path(__file__).parent
 SHARED_DATA = HERE.parents[1] / "shared" / "data"

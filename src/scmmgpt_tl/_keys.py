@@ -20,6 +20,11 @@ class _Keys:
         """Parameters and tables."""
         return self.key
 
+    @property
+    def coverage(self) -> str:
+        """How much of each cell the model could read, in `obs`."""
+        return f"{self.key}_coverage"
+
 
 @dataclass(frozen=True)
 class AnnotationKeys(_Keys):
@@ -205,6 +210,13 @@ class ExplanationKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.explain` and :func:`scmmgpt_tl.tl.explain_search`."""
 
     key: str = "scmm_explanation"
+
+
+@dataclass(frozen=True)
+class GeneNetworkKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.gene_network`."""
+
+    key: str = "scmm_gene_network"
 
 
 @dataclass(frozen=True)

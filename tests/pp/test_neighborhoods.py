@@ -31,6 +31,15 @@ def test_the_nearest_is_added(spots):
     assert "n_neighbors" not in spots.obs
 
 
+def test_what_squidpy_and_spatialdata_keep_is_kept(spots):
+    spots.uns = {"spatial": {"a": {"scalefactors": {"s": 2}}}, "spatialdata_attrs": {"region": "x"}}
+    spots.uns["scmm_mixture"] = {"n_genes": 3}
+    near = neighborhoods(spots, 1)
+    assert dict(near.uns) == {key: spots.uns[key] for key in ("spatial", "spatialdata_attrs")}
+    near.uns["spatial"]["a"]["scalefactors"]["s"] = 3
+    assert spots.uns["spatial"]["a"]["scalefactors"]["s"] == 2
+
+
 def test_more_neighbours_than_spots_are_all(spots):
     np.testing.assert_array_equal(neighborhoods(spots).X.toarray(), [COUNTS.sum(axis=0)] * 4)
 
@@ -76,3 +85,14 @@ def test_missing_places_are_refused(spots):
     spots.obsm["spatial"][0, 0] = np.nan
     with pytest.raises(ValueError, match="holds missing places"):
         neighborhoods(spots)
+
+
+def test_a_bad_value_in_a_cell_that_was_not_looked_at_is_named(spots):
+    many = spots[np.zeros(2000, dtype=int)].copy()
+    many.obs_names_make_unique()
+    unseen = sorted(set(range(2000)) - set(np.linspace(0, 1999, 512).astype(int).tolist()))[-1]
+    many.X[unseen, 0] = -1
+    with pytest.raises(
+        ValueError, match=rf"X holds 1 negative, .* in cell '{many.obs_names[unseen]}'"
+    ):
+        neighborhoods(many, 1)

@@ -13,6 +13,8 @@ from . import (
     _embed,
     _explain,
     _explain_search,
+    _export,
+    _gene_network,
     _generate,
     _info,
     _integrate,
@@ -32,6 +34,7 @@ ADD = (
     _refine.add,
     _label_transfer.add,
     _explain.add,
+    _gene_network.add,
     _proteins.add,
     _embed.add,
     _integrate.add,
@@ -47,6 +50,7 @@ ADD = (
     _info.add,
     _train.add_pretrain,
     _train.add_publish,
+    _export.add,
 )
 
 

@@ -117,6 +117,8 @@ def annotate(
     `adata.obs['scmm_cell_type_reason' | key_added + '_reason']` : :class:`pandas.Series` (dtype `category`)
         `"ok"`, or why the cell is unknown: `"doublet"` or `"empty droplet"` where it more likely
         is one of these than a cell, `"low score"`, `"few genes"`, `"no counts"`, `"no group"`.
+    `adata.obs['scmm_cell_type_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.obsm['scmm_cell_type_scores' | key_added + '_scores']` : :class:`pandas.DataFrame` (dtype `float32`)
         Probability of each label in each cell; what they lack to 1 is the chance that the droplet
         holds two cells, or none. A `"/"` in a name becomes `"|"`.
@@ -199,6 +201,7 @@ def annotate(
         keys,
         cells,
         p=found["p"],
+        coverage=found["coverage"],
         labels=asked,
         params=params,
         tables=tables,

@@ -81,6 +81,8 @@ def embed(
 
     `adata.obsm['X_scmm' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
         One row per cell: unit vectors, but for published encoders that do without.
+    `adata.obs['X_scmm_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['X_scmm' | key_added]` : :class:`dict`
         `params` of the call and `genes`, the report of the gene matching.
 
@@ -122,7 +124,9 @@ def embed(
         "params": session.params(key_added=keys.obsm),
         "genes": session.prepared.gene_report.summary(),
     }
-    Results(obsm={keys.obsm: found["cell"]}, uns={keys.uns: record}).write(
-        session.adata, start=start
-    )
+    Results(
+        obs={keys.coverage: found["coverage"]},
+        obsm={keys.obsm: found["cell"]},
+        uns={keys.uns: record},
+    ).write(session.adata, start=start)
     return session.data if copy else None

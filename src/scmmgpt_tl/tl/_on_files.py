@@ -13,6 +13,7 @@ from scanpy import logging as logg
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import DEFAULT_MODALITY, take_rows
+from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
 from scmmgpt_tl._stream.cells import StoredCells, found_in
@@ -255,6 +256,7 @@ def _manifest(
     reader: Mapping[str, Any],
 ) -> Manifest:
     said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
+    said["nan"] = settings.nan
     pooled = options.get("groupby") is not None
     return Manifest(
         tool=tool.__name__,

@@ -79,6 +79,8 @@ def search(
 
     `adata.obs['scmm_search' | key_added]` : :class:`pandas.Series` (dtype `float32`)
         Score between -1 and 1, the higher the better; 0 for a cell without counts.
+    `adata.obs['scmm_search_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['scmm_search' | key_added]` : :class:`dict`
         `params` of the call, with `query` and its `cl_id` where the ontology knows it.
 
@@ -117,9 +119,10 @@ def search(
         session, reading, batch_size=batch_size, desc="search", client=client, model=model
     )
     params = session.params(query=query, cl_id=term, key_added=key_added)
-    Results(obs={keys.obs: found["cosine"][:, 0]}, uns={keys.uns: {"params": params}}).write(
-        session.adata, start=start
-    )
+    Results(
+        obs={keys.obs: found["cosine"][:, 0], keys.coverage: found["coverage"]},
+        uns={keys.uns: {"params": params}},
+    ).write(session.adata, start=start)
     return session.data if copy else None
 
 

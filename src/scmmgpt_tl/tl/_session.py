@@ -16,6 +16,8 @@ from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stream.cells import Part
 from scmmgpt_tl._warnings import warn
 
+from ._reading import read_covered, run_covered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -88,6 +90,10 @@ class Session:
         """Read the counts."""
         return self.prepared.blocks()
 
+    def read(self) -> Iterator[tuple[csr_matrix, NDArray[np.float32]]]:
+        """Read the counts, and how much of each cell's expression the model reads in them."""
+        return read_covered(self.prepared, self.loaded)
+
     def run(
         self,
         kernel: Callable[[Any, csr_matrix], dict[str, Any]],
@@ -111,16 +117,13 @@ class Session:
 
         Returns
         -------
-        The kernel's arrays over all cells, in order.
+        The kernel's arrays over all cells, in order, and `coverage`, what :meth:`read` tells.
         """
-        from scmmgpt_tl.model.runner import map_cells
-
-        outputs, report = map_cells(
-            self.loaded if reader is None else reader,
-            self.blocks(),
-            kernel,
-            n_obs=self.n_obs,
-            measured=self.measured,
+        outputs, report = run_covered(
+            self.prepared,
+            self.loaded,
+            reader=self.loaded if reader is None else reader,
+            kernel=kernel,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,
@@ -157,6 +160,7 @@ class Session:
                 **self.arguments,
                 "slot": self.prepared.count_report.slot,
                 "values": self.prepared.count_report.kind,
+                "nan": settings.nan,
                 **model_params(self.loaded),
             }
         )

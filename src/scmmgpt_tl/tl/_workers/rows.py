@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from scmmgpt_tl._input import Prepared
 from scmmgpt_tl._matrix import get_matrix
 from scmmgpt_tl._settings import settings
+from scmmgpt_tl.tl._reading import run_covered
 
 from .workers import turn, workers_of
 
@@ -54,6 +55,8 @@ class _Work:
         Names of the genes, to tell of a bad value.
     batch_size
         Cells per pass.
+    nan
+        What missing values are.
     """
 
     reading: Reading
@@ -64,6 +67,7 @@ class _Work:
     block_size: int
     var: pd.DataFrame
     batch_size: int | None
+    nan: str
 
 
 def read_cells(
@@ -123,6 +127,7 @@ def read_cells(
         prepared.block_size,
         session.adata.var[[]],
         settings.batch_size if batch_size is None else batch_size,
+        settings.nan,
     )
     tasks = _tasks(matrix, session.adata.obs_names, work)
     found = _gathered(client, tasks, session.n_obs, desc=desc)
@@ -173,20 +178,14 @@ def _gathered(
 
 def _read_block(block: Any, names: pd.Index, *, first: int, work: _Work) -> dict[str, NDArray[Any]]:
     """Read a block of rows on a worker."""
-    from scmmgpt_tl.model.runner import map_cells
-
-    with turn():
-        reader, kernel = work.reading(work.model.load(work.agreed))
+    with turn(nan=work.nan):
+        loaded = work.model.load(work.agreed)
+        reader, kernel = work.reading(loaded)
         adata = AnnData(block, obs=pd.DataFrame(index=names), var=work.var)
         prepared = Prepared(
             adata, work.count_report, work.gene_report, work.block_size, range(len(names)), first
         )
-        outputs, _ = map_cells(
-            reader,
-            prepared.blocks(),
-            kernel,
-            n_obs=prepared.n_obs,
-            measured=prepared.gene_report.measured,
-            batch_size=work.batch_size,
+        outputs, _ = run_covered(
+            prepared, loaded, reader=reader, kernel=kernel, batch_size=work.batch_size
         )
     return outputs

@@ -47,6 +47,8 @@ class _Work:
         Which model to load.
     folder, manifest
         Of the run.
+    nan
+        What missing values are.
     """
 
     tool: str
@@ -55,6 +57,7 @@ class _Work:
     model: ModelName
     folder: Path
     manifest: Manifest
+    nan: str
 
 
 def make_shards(
@@ -90,7 +93,7 @@ def make_shards(
     said = {name: value for name, value in options.items() if name != "model"}
     said["batch_size"] = options.get("batch_size") or settings.batch_size
     folder = run.path.absolute()
-    work = _Work(tool, path.absolute(), said, workers.model, folder, run.manifest)
+    work = _Work(tool, path.absolute(), said, workers.model, folder, run.manifest, settings.nan)
     client, n_cells = workers.client, sum(map(len, shards))
     tasks = client.map(_make_shard, shards, work=work, pure=False)
     try:
@@ -105,7 +108,7 @@ def make_shards(
 def _make_shard(rows: range, *, work: _Work) -> int:
     from scmmgpt_tl import tl
 
-    with turn():
+    with turn(nan=work.nan):
         options = {**work.options, "model": work.model.load(work.manifest.model)}
         tool = inspect.unwrap(getattr(tl, work.tool))
         make = partial(found_in, tool, _cells_of(work, tool, options), options)

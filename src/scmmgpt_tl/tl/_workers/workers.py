@@ -127,23 +127,30 @@ def workers_of(client: Client, model: object) -> Workers:
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn(*, nan: str = "error") -> Iterator[None]:
     """Wait until this process does no other work of ours, and take all cores that Dask gave to it.
 
     Warnings are not shown: whoever gave the work has seen them.
+
+    Parameters
+    ----------
+    nan
+        What missing values are, as whoever gave the work has set it.
     """
     import torch
     from distributed import get_worker
 
     with TURN, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = torch.get_num_threads()
+        before, nan_before = torch.get_num_threads(), settings.nan
+        settings.nan = nan
         # Dask starts workers with one thread for torch, however many tasks they run at once.
         torch.set_num_threads(max(before, get_worker().state.nthreads))
         try:
             yield
         finally:
             torch.set_num_threads(before)
+            settings.nan = nan_before
 
 
 def address() -> str:
