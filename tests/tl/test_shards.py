@@ -115,7 +115,9 @@ def test_worker_that_does_not_see_the_file(path, tiny_bundle, dask_client):
     workers = workers_of(dask_client, tiny_bundle)
     agreed = workers.agree(scmm.load_model(tiny_bundle, device="cpu"))
     manifest = Manifest("embed", agreed, {"n_obs": 60}, {}, 17)
-    work = shards._Work("embed", path, {}, workers.model, path.parent / "elsewhere", manifest)
+    work = shards._Work(
+        "embed", path, {}, workers.model, path.parent / "elsewhere", manifest, "error"
+    )
     task = dask_client.submit(shards._make_shard, range(17), work=work, pure=False)
     with pytest.raises(FileNotFoundError, match=r"The worker inproc.* does not see '.*elsewhere'"):
         task.result()
