@@ -62,6 +62,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/description.py
 	$(BIN)/python benchmarks/neighborhoods.py
 	$(BIN)/python benchmarks/panels.py
+	$(BIN)/python benchmarks/bad_input.py
 
 build/sources/minilm: | $(VENV)/.group-bench
 	$(PIP) install -qq --editable ".[train]"
