@@ -93,6 +93,8 @@ def deconvolve(
     `adata.obs['scmm_mixture_fit' | key_added + '_fit']` : :class:`pandas.Series` (dtype `float32`)
         Share of the deviance from the average spot that the mixture explains: 1 for all of it, 0
         or less where the mixture is no better than the average.
+    `adata.obs['scmm_mixture_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the spot's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['scmm_mixture' | key_added]` : :class:`dict`
         `params` of the call, `labels` (`name`, `cl_id`, `text` that the model read, `column`) and
         `n_genes` that were looked at.
@@ -141,8 +143,10 @@ def deconvolve(
     profiles = np.stack([one.shares for one in expect(texts, session.model, steps=None)])
     genes = telling_genes(profiles, session.measured)
     chosen, n_empty = [sparse.csr_matrix((0, len(genes)), dtype=np.float32)], 0
-    for block in session.blocks():
+    covered = [np.empty(0, dtype=np.float32)]
+    for block, of_block in session.read():
         chosen.append(block[:, genes])
+        covered.append(of_block)
         n_empty += int((n_genes(block) == 0).sum())
     session.tell_empty(n_empty)
     found = unmix(sparse.vstack(chosen, format="csr"), profiles[:, genes])
@@ -156,6 +160,7 @@ def deconvolve(
         obs={
             keys.label: pd.Categorical(names[found.shares.argmax(1)], list(asked.names)),
             keys.fit: found.fit.astype(np.float32),
+            keys.coverage: np.concatenate(covered),
         },
         obsm={keys.shares: shares},
         uns={

@@ -73,6 +73,8 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     import scanpy as sc
     from anndata import AnnData
 
+    if not len(rows):
+        return np.zeros((0, 1), dtype=np.float32)
     values = log_expression(sparse.vstack(list(prepared.blocks()), format="csr")[rows])
     values = values[:, most_variable(values, N_GENES)]
     n = min(N_COMPONENTS, min(values.shape) - 1)

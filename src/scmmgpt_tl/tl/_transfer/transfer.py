@@ -43,6 +43,8 @@ def learned_shares(
     """
     from sklearn.linear_model import LogisticRegression
 
+    if not len(query):
+        return np.zeros((0, int(code.max()) + 1))
     # A rare label counts as much as a common one: the query may have others of them.
     classifier = LogisticRegression(
         C=PENALTY, max_iter=1000, tol=TOLERANCE, class_weight="balanced"
