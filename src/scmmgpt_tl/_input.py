@@ -56,6 +56,8 @@ class Prepared:
         Most cells in a block.
     rows
         Which cells are read, without gaps.
+    first
+        Number that the first row of `adata` has for the user.
     """
 
     adata: AnnData | StoredCells = field(repr=False)
@@ -63,6 +65,7 @@ class Prepared:
     gene_report: GeneReport
     block_size: int
     rows: range
+    first: int = 0
 
     @property
     def n_obs(self) -> int:
@@ -116,7 +119,8 @@ class Prepared:
     def _read(
         self, block: sparse.csr_matrix, rows: NDArray[np.intp], columns: sparse.csr_matrix
     ) -> Counted:
-        refuse_unreadable(block, rows, adata=self.adata, slot=self.count_report.slot)
+        slot = self.count_report.slot
+        refuse_unreadable(block, rows, adata=self.adata, slot=slot, first=self.first)
         if (base := self.count_report.log_base) is not None:
             block.data = np.expm1(block.data * np.float32(math.log(base)))
         known, of_genes = self.gene_report.index >= 0, self.gene_report.is_gene

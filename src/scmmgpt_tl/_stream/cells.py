@@ -18,7 +18,7 @@ from scmmgpt_tl._files import file_format
 from scmmgpt_tl._matrix import DEFAULT_MODALITY, in_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scmmgpt_tl._input import Prepared
@@ -243,3 +243,30 @@ def part_of(cells: StoredCells, rows: range, *, columns: Sequence[str] = ()) -> 
         Columns of `.obs` that the tool looks at.
     """
     return Part(cells, rows, AnnData(obs=cells.obs(columns, rows)))
+
+
+def found_in(  # noqa: PLR0917 - the rows are what differs from call to call
+    tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any], rows: range
+) -> AnnData:
+    """Run a tool on some cells of a file.
+
+    Parameters
+    ----------
+    tool
+        The function itself.
+    cells
+        The file.
+    options
+        Arguments of the tool, without `copy` and `client`.
+    rows
+        Which of its cells.
+
+    Returns
+    -------
+    What the tool found, without the genes.
+    """
+    groupby = options.get("groupby")
+    columns = [] if groupby is None else [groupby]
+    part = part_of(cells, rows, columns=columns)
+    tool(part, **options)
+    return part.without([name for name in columns if name != options.get("key_added")])

@@ -17,7 +17,12 @@ __all__ = ["first_unreadable", "refuse_unreadable"]
 
 
 def refuse_unreadable(
-    block: csr_matrix, rows: NDArray[np.intp], *, adata: AnnData | StoredCells, slot: str
+    block: csr_matrix,
+    rows: NDArray[np.intp],
+    *,
+    adata: AnnData | StoredCells,
+    slot: str,
+    first: int = 0,
 ) -> None:
     """Refuse rows with a negative, missing or infinite value.
 
@@ -31,6 +36,8 @@ def refuse_unreadable(
         Has the names.
     slot
         Where the values are, for the message.
+    first
+        Number that the first cell of `adata` has for the user.
 
     Raises
     ------
@@ -39,8 +46,8 @@ def refuse_unreadable(
     """
     if n_bad := int(_unreadable(block).sum()):
         msg = (
-            f"{slot} holds {n_bad} negative, NaN or infinite values in cells {rows[0]} to {rows[-1]}; "
-            f"{first_unreadable(block, rows, adata=adata)}. Remove these, or pass `layer=` to name "
+            f"{slot} holds {n_bad} negative, NaN or infinite values in cells {first + rows[0]} to "
+            f"{first + rows[-1]}; {first_unreadable(block, rows, adata=adata)}. Remove these, or pass `layer=` to name "
             "another layer."
         )
         raise ValueError(msg)

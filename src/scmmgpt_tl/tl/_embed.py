@@ -10,14 +10,16 @@ from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
-from ._kernels import embedding
+from ._kernels import as_vectors
 from ._on_files import takes_paths
 from ._session import load_any, open_session
+from ._workers.rows import read_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from distributed import Client
     from mudata import MuData
 
     from scmmgpt_tl.model import EncoderModel, Model
@@ -50,6 +52,7 @@ def embed(
     species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
+    client: Client | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
     """Embed cells into the space that the model shares with text, or by a published encoder.
@@ -68,6 +71,7 @@ def embed(
     {species}
     {mod}
     {batch_size}
+    {client}
     {copy}
 
     Returns
@@ -113,7 +117,9 @@ def embed(
         text=False,
     )
     start = logg.info(f"embedding {session.n_obs} cells")
-    found = session.run(embedding, batch_size=batch_size, desc="embed")
+    found = read_cells(
+        session, as_vectors, batch_size=batch_size, desc="embed", client=client, model=model
+    )
     record = {
         "params": session.params(key_added=keys.obsm),
         "genes": session.prepared.gene_report.summary(),

@@ -16,16 +16,19 @@ from scmmgpt_tl._matrix import DEFAULT_MODALITY, take_rows
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.cells import StoredCells, part_of
+from scmmgpt_tl._stream.cells import StoredCells, found_in
 from scmmgpt_tl._stream.join import join
 from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share, held
 
-from ._session import load_any, model_params
+from ._session import load_any, model_described
+from ._workers.shards import make_shards
+from ._workers.workers import workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anndata import AnnData
+    from distributed import Client
 
     Paths: TypeAlias = str | Path | Sequence[str | Path]
 
@@ -50,10 +53,12 @@ def takes_paths(tool: Callable[P, R]) -> Callable[P, R]:
     @wraps(tool)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         given = inspect.signature(tool).bind(*args, **kwargs)
+        given.apply_defaults()
+        if given.arguments["client"] is not None:
+            workers_of(given.arguments["client"], given.arguments["model"])
         paths = given.arguments["adata"]
         if not _are_paths(paths):
             return tool(*args, **kwargs)
-        given.apply_defaults()
         options = {name: value for name, value in given.arguments.items() if name != "adata"}
         return _run_on_files(tool, paths, options)  # type: ignore[return-value]
 
@@ -63,12 +68,12 @@ def takes_paths(tool: Callable[P, R]) -> Callable[P, R]:
 def _run_on_files(
     tool: Callable[..., Any], paths: Paths, options: dict[str, Any]
 ) -> AnnData | None:
-    copy = options.pop("copy")
+    copy, client = options.pop("copy"), options.pop("client")
     files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if copy and len(files) != 1:
         msg = "`copy=True` returns one object. Pass one path, or read the files beside the inputs."
         raise ValueError(msg)
-    targets = [run_on_file(tool, path, options) for path in files]
+    targets = [run_on_file(tool, path, options, client=client) for path in files]
     if not copy:
         return None
     found: AnnData = _files.read(targets[0])
@@ -81,6 +86,7 @@ def run_on_file(
     options: Mapping[str, Any],
     *,
     share: Share = Share(),  # noqa: B008 - it cannot be changed
+    client: Client | None = None,
 ) -> Path:
     """Run a tool over a file, or over a share of it, going on with what was done before.
 
@@ -91,9 +97,11 @@ def run_on_file(
     path
         A `.h5ad` or `.h5mu` file, or a `.zarr` folder; it is only read.
     options
-        Arguments of the tool, without `copy`.
+        Arguments of the tool, without `copy` and `client`.
     share
         Which part of the work to do; results are put together where it is all of it.
+    client
+        Connected with workers that do it; by default this process does.
 
     Returns
     -------
@@ -107,21 +115,35 @@ def run_on_file(
         If a run of another kind was begun here, or the tool refuses the cells.
     """
     tool = inspect.unwrap(tool)
+    workers = None if client is None else workers_of(client, options.get("model"))
     options = {**options, "model": load_any(options.get("model"))}
-    pooled = options.get("groupby")
-    if pooled is not None and not share.is_whole:
-        msg = "`groupby` needs all cells at once. Leave it out, or run without `--shard`."
+    if options.get("groupby") is not None and not (share.is_whole and workers is None):
+        msg = (
+            "`groupby` needs all cells at once. Leave it out, or run without `--shard`, `--dask` and "
+            "`client`."
+        )
         raise ValueError(msg)
     cells = StoredCells(path, mod=options.get("mod"))
     try:
         target = results_path(path, options.get("mod"))
         _files.check_target(target, source=path, overwrite=True)
-        manifest = _manifest(tool, cells, options)
+        reader = model_described(options["model"])
+        if workers is not None:
+            # What is wrong with the call or the file is told here, before others are set to work.
+            found_in(tool, cells, options, range(0))
+            reader = workers.agree(options["model"])
+        manifest = _manifest(tool, cells, options, reader=reader)
         run = RunFolder.begin(_folder(target, tool, options.get("key_added")), manifest)
+        shards = share.of_shards(run.manifest.shards())
         try:
             with run.working(share):
-                for rows in share.of_shards(run.manifest.shards()):
-                    run.do(rows, partial(_found, tool, cells, options))
+                if workers is None:
+                    for rows in shards:
+                        run.do(rows, partial(found_in, tool, cells, options))
+                else:
+                    make_shards(
+                        run, shards, workers, tool=tool.__name__, path=path, options=options
+                    )
         except InUseError:
             raise
         except BaseException:
@@ -226,24 +248,19 @@ def _folder(target: Path, tool: Callable[..., Any], key: str | None) -> Path:
     return target.with_name(f".{target.name}.{tool.__name__}.{key or 'default'}")
 
 
-def _found(  # noqa: PLR0917 - the rows are what differs from call to call
-    tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any], rows: range
-) -> AnnData:
-    groupby = options.get("groupby")
-    columns = [] if groupby is None else [groupby]
-    part = part_of(cells, rows, columns=columns)
-    tool(part, **options)
-    return part.without([name for name in columns if name != options.get("key_added")])
-
-
-def _manifest(tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any]) -> Manifest:
-    model = options["model"]
+def _manifest(
+    tool: Callable[..., Any],
+    cells: StoredCells,
+    options: Mapping[str, Any],
+    *,
+    reader: Mapping[str, Any],
+) -> Manifest:
     said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
     said["nan"] = settings.nan
     pooled = options.get("groupby") is not None
     return Manifest(
         tool=tool.__name__,
-        model={**model_params(model), "dtype": str(model.dtype)},
+        model=dict(reader),
         input=_identity(cells),
         arguments=flat(said),
         # What pools cells must see them all at once.

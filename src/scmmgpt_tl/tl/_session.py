@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl._input import prepare, prepare_part
@@ -17,9 +16,12 @@ from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stream.cells import Part
 from scmmgpt_tl._warnings import warn
 
+from ._reading import read_covered, run_covered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
@@ -39,6 +41,7 @@ __all__ = [
     "load",
     "load_any",
     "load_judging",
+    "model_described",
     "model_params",
     "open_session",
 ]
@@ -89,11 +92,7 @@ class Session:
 
     def read(self) -> Iterator[tuple[csr_matrix, NDArray[np.float32]]]:
         """Read the counts, and how much of each cell's expression the model reads in them."""
-        from scmmgpt_tl.model.coverage import coverage, reach
-
-        measured = reach(self.loaded.network, self.measured)
-        for rows, known in self.prepared.read():
-            yield rows, coverage(known, measured)
+        return read_covered(self.prepared, self.loaded)
 
     def run(
         self,
@@ -120,21 +119,11 @@ class Session:
         -------
         The kernel's arrays over all cells, in order, and `coverage`, what :meth:`read` tells.
         """
-        from scmmgpt_tl.model.runner import map_cells
-
-        covered = [np.empty(0, dtype=np.float32)]
-
-        def counts() -> Iterator[csr_matrix]:
-            for rows, of_rows in self.read():
-                covered.append(of_rows)
-                yield rows
-
-        outputs, report = map_cells(
-            self.loaded if reader is None else reader,
-            counts(),
-            kernel,
-            n_obs=self.n_obs,
-            measured=self.measured,
+        outputs, report = run_covered(
+            self.prepared,
+            self.loaded,
+            reader=self.loaded if reader is None else reader,
+            kernel=kernel,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,
@@ -144,7 +133,7 @@ class Session:
             f"    read {speed} on {report.device} ({report.dtype}, {report.batch_size} a batch)"
         )
         self.tell_empty(int((outputs["n_genes"] == 0).sum()))
-        return {**outputs, "coverage": np.concatenate(covered)}
+        return outputs
 
     def tell_empty(self, n_empty: int) -> None:
         """Warn if there are cells of which nothing can be said."""
@@ -241,6 +230,17 @@ def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
         "sha256": model.sha256,
         "version": version("scmmgpt-tl"),
     }
+
+
+def model_described(model: Model | EncoderModel) -> dict[str, str | None]:
+    """Tell what must be the same wherever cells of one run are read: the model and its precision.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    return {**model_params(model), "dtype": str(model.dtype)}
 
 
 def load(model: Model | EncoderModel | str | Path | None) -> Model:
