@@ -157,9 +157,16 @@ def open_dossiers(
             ontology=cl,
             tissues=tissues,
         )
-        known = (terms[group], evidence) if read else ("", None)
-        score, covered = decision.scores[group], float(reading.coverage[group])
-        dossiers.append(Dossier(label, cl_id, score, *known, covered))
+        dossiers.append(
+            Dossier(
+                label,
+                cl_id,
+                decision.scores[group],
+                terms[group] if read else "",
+                evidence if read else None,
+                float(reading.coverage[group]),
+            )
+        )
     return dossiers
 
 
