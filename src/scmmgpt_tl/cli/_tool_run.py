@@ -89,7 +89,8 @@ def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict
     start = time.perf_counter()
     output = run_on_file(tool, args.input, {**options, **input_options(args), "model": model})
     seconds = time.perf_counter() - start
-    return Run(open_results(output), seconds, str(model.device), output)
+    found = open_results(output, frame=args.key_added)
+    return Run(found, seconds, str(model.device), output)
 
 
 def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[], str]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ._on_files import Paths
 
 
-@takes_paths
+@takes_paths()
 @doc_params(
     adata=ADATA_OR_PATH,
     key_added="""\
@@ -117,6 +117,6 @@ def embed(
         "genes": session.prepared.gene_report.summary(),
     }
     Results(obsm={keys.obsm: found["cell"]}, uns={keys.uns: record}).write(
-        session.adata, start=start
+        session.found, start=start
     )
     return session.data if copy else None

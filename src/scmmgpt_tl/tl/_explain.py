@@ -9,7 +9,7 @@ import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
@@ -25,6 +25,7 @@ from ._explanation.explained import gather, gene_table, overview_table
 from ._explanation.log_odds import LogOdds
 from ._explanation.subjects import Question, choose_cells, choose_groups
 from ._kernels import probabilities
+from ._on_files import takes_paths
 from ._session import is_published, load_judging, open_session
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ if TYPE_CHECKING:
 
     from ._explanation.attribute import Attributed, Attributor
     from ._labels import LabelSet
+    from ._on_files import Paths
     from ._session import Session
 
 Method: TypeAlias = Literal["integrated_gradients", "leave_one_out"]
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby"], keys=["key"])
+@doc_params(adata=ADATA_OR_PATH)
 def explain(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     groupby: str | None = None,
     *,
     label: str | None = None,
@@ -125,7 +128,8 @@ def explain(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following field:
 
     `adata.uns['scmm_explanation' | key_added]` : :class:`dict`
         `params` of the call; `genes`, a frame with `cell` (or `group`), `label`, `against`, `rank`
@@ -204,7 +208,7 @@ def explain(
         key_added=key_added,
     )
     record = {"params": params, "genes": genes, "overview": overview_table(found, subjects)}
-    Results(uns={keys.uns: record}).write(session.adata, start=start)
+    Results(uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

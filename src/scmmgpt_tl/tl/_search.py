@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ._on_files import Paths
 
 
-@takes_paths
+@takes_paths()
 @doc_params(adata=ADATA_OR_PATH)
 def search(
     adata: AnnData | MuData | Paths,
@@ -110,7 +110,7 @@ def search(
     found = session.run(cosines(session.model, text), batch_size=batch_size, desc="search")
     params = session.params(query=query, cl_id=term, key_added=key_added)
     Results(obs={keys.obs: found["cosine"][:, 0]}, uns={keys.uns: {"params": params}}).write(
-        session.adata, start=start
+        session.found, start=start
     )
     return session.data if copy else None
 

@@ -110,7 +110,7 @@ def read_counts(adata: AnnData, layer: str | None, obs: pd.DataFrame) -> AnnData
 
     blocks = [block for *_, block in row_blocks(get_matrix(adata, layer), 2048)]
     counts = sparse.vstack(blocks, format="csr")
-    columns = most_variable(log_expression(counts), N_GENES)
+    columns = most_variable([log_expression(counts)], N_GENES)
     genes = adata.var_names[columns]
     counts = counts[:, columns]
     if layer is None:
