@@ -195,10 +195,28 @@ def test_groups_may_be_what_a_tool_has_found(poor_adata, tiny_model, tmp_path):
     assert set(found.obs["scmm_cell_type"]) == set(scmm.get.rank_terms_df(found)["group"])
 
 
-def test_scanvi_wants_the_counts_in_memory(poor_adata, tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("scmmgpt_tl.tl._integrate.open_scvi", lambda: None)
-    with pytest.raises(ValueError, match="open the file yourself and pass the AnnData"):
-        scmm.tl.integrate(_h5ad(poor_adata, tmp_path), "cluster", method="scanvi", model=tiny_model)
+def test_scanvi_reads_the_genes_of_a_file(poor_adata, tiny_model, tmp_path, monkeypatch):
+    """What scvi-tools is given is the same; it need not be installed for that."""
+    given = []
+
+    def train(cells, **_):
+        given.append(cells)
+        return None, np.zeros((cells.n_obs, 2), dtype=np.float32)
+
+    replaced = {
+        "open_scvi": lambda: None,
+        "train_scanvi": train,
+        "choose_seeds": lambda s: s.labels,
+    }
+    for name, stand_in in replaced.items():
+        monkeypatch.setattr(f"scmmgpt_tl.tl._integrate.{name}", stand_in)
+    path = _h5ad(poor_adata, tmp_path)
+    for cells in (path, poor_adata):
+        scmm.tl.integrate(cells, "cluster", method="scanvi", model=tiny_model)
+    of_file, of_object = given
+    pd.testing.assert_frame_equal(of_file.obs, of_object.obs)
+    assert list(of_file.var_names) == list(of_object.var_names)
+    assert (of_file.X != of_object.X).nnz == 0
 
 
 @pytest.mark.parametrize("tool", [lambda path: scmm.tl.perturb(path, "CD3D"), scmm.tl.proteins])

@@ -234,7 +234,7 @@ def _scanvi(
     """Latent space of scANVI, told batches and labels; the model is saved where it is wanted."""
     layer = session.prepared.count_report.layer
     trained, latent = train_scanvi(
-        read_counts(session.adata, layer, labelled.astype("category")),
+        read_counts(session.prepared.adata, layer, labelled.astype("category")),
         layer=layer,
         max_epochs=max_epochs,
         seed=int(np.random.default_rng(rng).integers(2**31)),
@@ -294,12 +294,6 @@ def _check(
 
 
 def _check_whole(session: Session) -> None:
-    if session.adata is not session.found:
-        msg = (
-            "scVI reads all counts again and again: open the file yourself and pass the AnnData, or "
-            "leave `method` at 'linear'."
-        )
-        raise ValueError(msg)
     report = session.prepared.count_report
     if report.kind != "counts":
         msg = (
