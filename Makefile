@@ -60,6 +60,8 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/perturb.py
 	$(BIN)/python benchmarks/description.py
+	$(BIN)/python benchmarks/neighborhoods.py
+	$(BIN)/python benchmarks/panels.py
 
 build/sources/minilm: | $(VENV)/.group-bench
 	$(PIP) install -qq --editable ".[train]"

@@ -208,6 +208,13 @@ class ExplanationKeys(_Keys):
 
 
 @dataclass(frozen=True)
+class GeneNetworkKeys(_Keys):
+    """Keys of :func:`scmmgpt_tl.tl.gene_network`."""
+
+    key: str = "scmm_gene_network"
+
+
+@dataclass(frozen=True)
 class GeneSetKeys(_Keys):
     """Keys of :func:`scmmgpt_tl.tl.score_gene_sets`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def bench_folder(counts_adata, tmp_path):
         "label_transfer",
         "compare",
         "explain",
+        "gene_network",
         "gene_sets",
         "generation",
         "perturb",
@@ -54,6 +56,8 @@ def bench_folder(counts_adata, tmp_path):
         "encoders",
         "mouse",
         "deconvolve",
+        "neighborhoods",
+        "panels",
         "proteins",
     )
     sections = [f"{markers(n)[0]}\nold {n}\n{markers(n)[1]}\n" for n in names]
@@ -98,3 +102,22 @@ def sentences_folder(tmp_path_factory):
         torch.manual_seed(0)
         BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def go_folder(tmp_path, tiny_model):
+    """Two terms of twelve genes, and one of two."""
+    symbols = tiny_model.genes.symbols
+    members = {"GO:1": symbols[:12], "GO:2": symbols[6:18], "GO:3": symbols[:2]}
+    (tmp_path / "go").mkdir()
+    with sqlite3.connect(tmp_path / "go" / "org.Hs.eg.sqlite") as table:
+        table.execute("create table gene_info (_id integer, symbol text)")
+        table.execute("create table go_bp_all (_id integer, go_id text)")
+        table.executemany("insert into gene_info values (?, ?)", enumerate(symbols))
+        rows = [(symbols.index(gene), term) for term, own in members.items() for gene in own]
+        table.executemany("insert into go_bp_all values (?, ?)", rows)
+    with sqlite3.connect(tmp_path / "go" / "GO.sqlite") as table:
+        table.execute("create table go_term (go_id text, term text)")
+        names = [("GO:1", "first glowing"), ("GO:2", "second fading"), ("GO:3", "third")]
+        table.executemany("insert into go_term values (?, ?)", names)
+    return tmp_path / "go"

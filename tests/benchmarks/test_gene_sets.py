@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sqlite3
 
 import gene_sets
 import numpy as np
@@ -11,25 +10,6 @@ import pytest
 from _gene_ontology import Terms, halves, read_terms, telling_words, written
 
 from scmmgpt_tl.model.genes import GeneTable
-
-
-@pytest.fixture
-def go_folder(tmp_path, tiny_model):
-    """Two terms of twelve genes, and one of two."""
-    symbols = tiny_model.genes.symbols
-    members = {"GO:1": symbols[:12], "GO:2": symbols[6:18], "GO:3": symbols[:2]}
-    (tmp_path / "go").mkdir()
-    with sqlite3.connect(tmp_path / "go" / "org.Hs.eg.sqlite") as table:
-        table.execute("create table gene_info (_id integer, symbol text)")
-        table.execute("create table go_bp_all (_id integer, go_id text)")
-        table.executemany("insert into gene_info values (?, ?)", enumerate(symbols))
-        rows = [(symbols.index(gene), term) for term, own in members.items() for gene in own]
-        table.executemany("insert into go_bp_all values (?, ?)", rows)
-    with sqlite3.connect(tmp_path / "go" / "GO.sqlite") as table:
-        table.execute("create table go_term (go_id text, term text)")
-        names = [("GO:1", "first glowing"), ("GO:2", "second fading"), ("GO:3", "third")]
-        table.executemany("insert into go_term values (?, ?)", names)
-    return tmp_path / "go"
 
 
 def test_terms_of_the_right_size(go_folder, tiny_model):

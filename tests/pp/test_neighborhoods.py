@@ -31,6 +31,15 @@ def test_the_nearest_is_added(spots):
     assert "n_neighbors" not in spots.obs
 
 
+def test_what_squidpy_and_spatialdata_keep_is_kept(spots):
+    spots.uns = {"spatial": {"a": {"scalefactors": {"s": 2}}}, "spatialdata_attrs": {"region": "x"}}
+    spots.uns["scmm_mixture"] = {"n_genes": 3}
+    near = neighborhoods(spots, 1)
+    assert dict(near.uns) == {key: spots.uns[key] for key in ("spatial", "spatialdata_attrs")}
+    near.uns["spatial"]["a"]["scalefactors"]["s"] = 3
+    assert spots.uns["spatial"]["a"]["scalefactors"]["s"] == 2
+
+
 def test_more_neighbours_than_spots_are_all(spots):
     np.testing.assert_array_equal(neighborhoods(spots).X.toarray(), [COUNTS.sum(axis=0)] * 4)
 

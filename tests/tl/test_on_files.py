@@ -49,6 +49,9 @@ POOLED: dict[str, Callable[..., object]] = {
     "explain": lambda cells, **more: scmm.tl.explain(cells, key="mine", max_cells=3, **more),
     "explain-groups": lambda cells, **more: scmm.tl.explain(cells, "cluster", key="mine", **more),
     "explain_search": lambda cells, **more: scmm.tl.explain_search(cells, key="found", **more),
+    "gene_network": lambda cells, **more: scmm.tl.gene_network(
+        cells, "cluster", key="mine", max_cells=12, n_genes=8, n_edges=5, **more
+    ),
     "integrate": lambda cells, **more: scmm.tl.integrate(cells, "cluster", **more),
     "integrate-annotated": lambda cells, **more: scmm.tl.integrate(
         cells, "cluster", key="mine", use_rep="X_umap", **more
@@ -158,9 +161,9 @@ def pooled(request: pytest.FixtureRequest, tiny_model):
     """Every tool that pools cells, with the tiny model, after the one that it goes on from."""
 
     def run(cells, **more):
-        if request.param.startswith(("explain", "refine", "integrate-annotated")):
+        if request.param.startswith(("explain", "gene", "refine", "integrate-annotated")):
             names = ["T cell", "B cell", "monocyte"]
-            scmm.tl.annotate(cells, names, key_added="mine", model=tiny_model)
+            scmm.tl.annotate(cells, names, threshold=0.0, key_added="mine", model=tiny_model)
         if request.param == "explain_search":
             scmm.tl.search(cells, "T cell of the blood", key_added="found", model=tiny_model)
         return POOLED[request.param](cells, model=tiny_model, **more)

@@ -6,6 +6,7 @@ from ._annotation import annotation_df, scores
 from ._comparison import comparison_df
 from ._descriptions import description_df
 from ._explanations import explanation_df
+from ._gene_network import gene_network_df
 from ._gene_sets import gene_set_scores, gene_sets_df
 from ._genes import gene_embedding, genes_of, nearest_genes
 from ._label_transfer import label_transfer_df
@@ -20,6 +21,7 @@ __all__ = [
     "description_df",
     "explanation_df",
     "gene_embedding",
+    "gene_network_df",
     "gene_set_scores",
     "gene_sets_df",
     "genes_of",

@@ -6,6 +6,7 @@ from ._comparison import comparison
 from ._descriptions import descriptions
 from ._embedding import embedding
 from ._explain import explain
+from ._gene_network import gene_network
 from ._gene_sets import gene_sets
 from ._generated import generated
 from ._integrate import integrate
@@ -22,6 +23,7 @@ __all__ = [
     "descriptions",
     "embedding",
     "explain",
+    "gene_network",
     "gene_sets",
     "generated",
     "integrate",

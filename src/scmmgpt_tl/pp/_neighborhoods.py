@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAPH = "spatial_connectivities"
+# Where squidpy keeps pictures of the slide, and SpatialData what the rows of a table stand for.
+OF_SLIDES = ("spatial", "spatialdata_attrs")
 BLOCK = 2048
 
 
@@ -53,7 +56,8 @@ def neighborhoods(
     Returns
     -------
     A new object of the same spots and genes, with `X` (sparse, `float32`) and copies of `obs`,
-    `var` and `obsm`; `obs['n_neighbors']` counts what was added.
+    `var`, `obsm` and what squidpy and SpatialData keep in `uns`; `obs['n_neighbors']` counts what
+    was added.
 
     Raises
     ------
@@ -86,8 +90,9 @@ def neighborhoods(
     obs = adata.obs.copy()
     obs["n_neighbors"] = np.asarray(near.sum(axis=1)).ravel().astype(np.int64)
     held = {key: value.copy() for key, value in adata.obsm.items()}
+    kept = {key: deepcopy(adata.uns[key]) for key in OF_SLIDES if key in adata.uns}
     pooled = sparse.csr_matrix(own + near @ own, dtype=np.float32)
-    return AnnData(pooled, obs=obs, var=adata.var.copy(), obsm=held)
+    return AnnData(pooled, obs=obs, var=adata.var.copy(), obsm=held, uns=kept)
 
 
 def _given(adata: AnnData, connectivities_key: str | None) -> sparse.coo_matrix | None:

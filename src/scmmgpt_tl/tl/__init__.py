@@ -9,6 +9,7 @@ from ._describe import describe
 from ._embed import embed
 from ._explain import explain
 from ._explain_search import explain_search
+from ._gene_network import gene_network
 from ._generate import generate
 from ._integrate import integrate
 from ._label_transfer import label_transfer
@@ -27,6 +28,7 @@ __all__ = [
     "embed",
     "explain",
     "explain_search",
+    "gene_network",
     "generate",
     "integrate",
     "label_transfer",

@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
-import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
-from scmmgpt_tl._settings import settings
 
-from ._annotated import Annotated, labels_again, read_annotated
+from ._annotated import labels_again, read_annotated
 from ._answers.decide import Rule, read_level
-from ._answers.judge import Judge, calibration_of, published_judge
-from ._answers.scoring import scoring
+from ._answers.judge import calibration_of
 from ._arguments import check_whole
-from ._explanation.attribute import IntegratedGradients, LeaveOneOut
 from ._explanation.contest import Rivals
 from ._explanation.explained import gather, gene_table, overview_table
-from ._explanation.log_odds import LogOdds
 from ._explanation.subjects import Question, choose_cells, choose_groups
-from ._kernels import probabilities
+from ._explanation.way import attribute, check_method, check_not_refined, open_way, read_cells
 from ._on_files import takes_paths
-from ._session import is_published, load_judging, open_session
+from ._session import load_judging, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from anndata import AnnData
     from mudata import MuData
-    from numpy.typing import NDArray
-    from scipy.sparse import csc_matrix, csr_matrix
 
     from scmmgpt_tl.model import EncoderModel, Model
-    from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
-    from ._explanation.attribute import Attributed, Attributor
-    from ._labels import LabelSet
+    from ._explanation.way import Method
     from ._on_files import Paths
-    from ._session import Session
-
-Method: TypeAlias = Literal["integrated_gradients", "leave_one_out"]
 
 
 @takes_paths(at_once=True, columns=["groupby"], keys=["key"])
@@ -176,7 +162,7 @@ def explain(
     )
     cl = ontology.load()
     annotated = read_annotated(session.adata, key, model=loaded)
-    _check_not_refined(annotated, key)
+    check_not_refined(annotated, key)
     asked = labels_again(annotated, model=loaded, ontology=cl)
     answer = read_level(annotated.level, labels=asked, ontology=cl)
     rivals, question = Rivals(asked, answer, cl), Question(label, against, max_cells)
@@ -188,11 +174,10 @@ def explain(
         subjects = choose_groups(
             annotated, rivals, question, obs=session.adata.obs, groupby=groupby, rule=rule
         )
-    way = _open(session, asked, cl, method=method)
+    way = open_way(session, asked, cl, method=method)
     start = logg.info(f"explaining {len(subjects.rows)} cells by {way.method}")
-    rows = _read(session, subjects.rows)
-    sides = subjects.contests.sides[subjects.codes]
-    batches = _batches(way.attributor, rows, sides, batch_size=batch_size)
+    rows = read_cells(session, subjects.rows)
+    batches = attribute(way, rows, subjects, batch_size=batch_size, desc="explain")
     found = list(gather(batches, subjects.codes, n_genes=n_genes))
     genes = gene_table(
         found, subjects, rows, symbols=loaded.genes.symbols, weights=way.marker_weights
@@ -212,85 +197,8 @@ def explain(
     return session.data if copy else None
 
 
-class _Way(NamedTuple):
-    """How attributions are found, and the marker genes that have a say in them."""
-
-    method: Method
-    attributor: Attributor
-    marker_weights: csc_matrix | None
-
-
-def _open(session: Session, asked: LabelSet, cl: CellOntology, *, method: Method | None) -> _Way:
-    """Choose how to attribute: by gradients where the encoder has them."""
-    loaded, measured = session.loaded, session.measured
-    adds_up = not is_published(loaded) and hasattr(
-        session.model.network.cell_encoder, "forward_dense"
-    )
-    if method == "integrated_gradients" and not adds_up:
-        msg = (
-            f"{loaded.name} reads genes as a list, along which there are no gradients. Leave "
-            "`method` out, or pass 'leave_one_out'."
-        )
-        raise ValueError(msg)
-    if is_published(loaded):
-        return _Way(
-            "leave_one_out", LeaveOneOut(published_judge(loaded, asked, cl), measured), None
-        )
-    model = session.model
-    how = scoring(asked, model, ontology=cl, measured=measured)
-    weights = None if how.witness is None else how.witness.weights
-    if method == "leave_one_out" or not adds_up:
-        kernel = probabilities(model, how, measured=measured)
-        judge = Judge(model, kernel, model.calibration)
-        return _Way("leave_one_out", LeaveOneOut(judge, measured), weights)
-    odds = LogOdds(model, how, measured)
-    return _Way("integrated_gradients", IntegratedGradients(odds), weights)
-
-
-def _read(session: Session, rows: NDArray[np.intp]) -> csr_matrix:
-    """Counts of cells in any order."""
-    distinct, place = np.unique(rows, return_inverse=True)
-    return session.prepared.take(distinct)[place]
-
-
-def _batches(
-    attributor: Attributor,
-    rows: csr_matrix,
-    sides: NDArray[np.bool_],
-    *,
-    batch_size: int | None,
-) -> Iterator[Attributed]:
-    """Attribute all cells, with a progress bar, and tell how fast it went."""
-    from tqdm.auto import tqdm
-
-    wanted = settings.batch_size if batch_size is None else batch_size
-    size = attributor.batch_size if wanted is None else wanted
-    before = time.perf_counter()
-    with tqdm(
-        total=rows.shape[0], desc="explain", unit="cell", disable=not settings.show_progress
-    ) as bar:
-        for start in range(0, rows.shape[0], size):
-            part = slice(start, start + size)
-            yield attributor(rows[part], sides[part])
-            bar.update(len(sides[part]))
-    logg.info(f"    read {rows.shape[0] / (time.perf_counter() - before):.1f} cells/s")
-
-
-def _check_not_refined(annotated: Annotated, key: str) -> None:
-    if "n_rounds" in annotated.params:
-        first = annotated.params["key"]
-        msg = (
-            f"{key!r} was refined: its labels follow from all cells together, not from the genes of "
-            f"each. Explain the annotation that it started from, with `key={str(first)!r}` and the "
-            "`label` that you ask about."
-        )
-        raise ValueError(msg)
-
-
 def _check(method: object, *, n_genes: int, **numbers: int | None) -> None:
-    if method is not None and method not in get_args(Method):
-        msg = f"`method` must be None or one of {get_args(Method)}, not {method!r}."
-        raise ValueError(msg)
+    check_method(method)
     check_whole("n_genes", n_genes, least=1)
     for name, number in numbers.items():
         if number is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .contest import Contests, Rivals
 
-__all__ = ["Question", "Subjects", "choose_cells", "choose_groups"]
+__all__ = ["Question", "Subjects", "choose_cells", "choose_groups", "choose_labels"]
 
 
 class Question(NamedTuple):
@@ -142,6 +142,47 @@ def choose_groups(
         rivals.meet(labels[held].tolist(), p[held], against=asked.against),
         np.concatenate(chosen),
         np.repeat(np.arange(len(held)), [len(rows) for rows in chosen]),
+    )
+
+
+def choose_labels(
+    annotated: Annotated, rivals: Rivals, asked: Question, *, obs_names: pd.Index
+) -> Subjects:
+    """Choose cells of labels: those of one label are a group, and are asked the same.
+
+    Parameters
+    ----------
+    annotated
+        The annotation.
+    rivals
+        Finds what a label is set against: by default the strongest other one in the mean of its
+        cells.
+    asked
+        What the user asks; a label that is named is the only group.
+    obs_names
+        Names of the cells.
+
+    Raises
+    ------
+    ValueError
+        A label is unknown, or nothing is left to explain.
+    """
+    given = annotated.cells["label"].astype(str).to_numpy(dtype=object)
+    if asked.label is None:
+        names = sorted(set(given) - {UNKNOWN})
+    else:
+        rivals.members(asked.label)
+        names = [asked.label] if asked.label in given else []
+    labels = np.array(names, dtype=object)
+    names = [names[place] for place in _standing(labels, rivals, asked)]
+    chosen = [sample(np.flatnonzero(given == name), obs_names, asked.max_cells) for name in names]
+    p = np.stack([annotated.p[given == name].mean(axis=0) for name in names])
+    return Subjects(
+        "group",
+        tuple(names),
+        rivals.meet(names, p, against=asked.against),
+        np.concatenate(chosen),
+        np.repeat(np.arange(len(names)), [len(rows) for rows in chosen]),
     )
 
 
