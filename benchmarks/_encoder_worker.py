@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from _waiting import answer
 from _worker import peak_mib
 from scipy.sparse import csr_matrix, load_npz
 
@@ -111,20 +112,16 @@ def main(method: str, folder: Path, cells: Path) -> None:
     kind, way = method.split("/")
     embed = ORIGINALS[kind](folder) if way == "original" else ours(folder, way)
     found = embed(rows[:2])
-    _answer(ready=True)
+    answer(ready=True)
     for line in sys.stdin:
         if line.strip() == "end":
             break
         start, busy = time.perf_counter(), time.process_time()
         found = embed(rows)
-        _answer(seconds=time.perf_counter() - start, cpu_seconds=time.process_time() - busy)
+        answer(seconds=time.perf_counter() - start, cpu_seconds=time.process_time() - busy)
     path = cells.with_name(f"{method.replace('/', '.')}.{cells.stem}.npy")
     np.save(path, found)
-    _answer(peak=peak_mib(), embeddings=str(path))
-
-
-def _answer(**values: object) -> None:
-    print(json.dumps(values), flush=True)
+    answer(peak=peak_mib(), embeddings=str(path))
 
 
 def _original(folder: Path) -> tuple[ModuleType, type[torch.nn.Module]]:

@@ -15,7 +15,7 @@ import torch
 from _arithmetic import flops_a_cell, peak_flops, seconds
 from _page import bullets, table
 from _run import base_parser, bundle_folder, describe_run, save_parts, save_rows
-from large_files import TOOLS, measure, write_cells
+from large_files import TOOLS, measure, own_genes, write_cells
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._input import prepare
@@ -94,7 +94,9 @@ def growth(folder: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
     model = load_model(bundle_folder(given.model), device="cpu")
     written = "the model's" if given.own_genes else "all"
     for n_cells in given.cells:
-        path = write_cells(folder / f"{n_cells}.zarr", n_cells, given)
+        path = write_cells(
+            folder / f"{n_cells}.zarr", n_cells, seed=given.seed, genes=own_genes(given)
+        )
         for tool in given.tools:
             kind = {"model": model.name, "tool": tool, "cells": n_cells, "written": written}
             rows.append(kind | measure(tool, path, given))

@@ -7,11 +7,8 @@ process of its own; they take turns, so that what else the machine does meets al
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import subprocess
-import sys
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +26,7 @@ from _encoder_folders import (
 )
 from _page import bullets, table
 from _run import ROOT, save_parts, save_rows
+from _waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +130,8 @@ def take_turns(
     passes: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     rows = []
     with ExitStack() as stack:
-        workers = {way: Worker(stack, f"{kind}/{way}", str(folder), str(cells)) for way in ways}
+        told = str(folder), str(cells)
+        workers = {way: Waiting(stack, WORKER, f"{kind}/{way}", *told) for way in ways}
         for _ in range(given.rounds):
             for way, worker in workers.items():
                 passes[way].append(worker.ask("go"))
@@ -148,35 +147,6 @@ def take_turns(
             row["cosine"] = float(_cosines(vectors[way], vectors["float32"]).min())
         rows.append(row)
     return rows
-
-
-class Worker:
-    """A way to embed, loaded and waiting in a process of its own."""
-
-    def __init__(self, stack: ExitStack, *arguments: str) -> None:
-        command = [sys.executable, str(WORKER), *arguments]
-        pipe = subprocess.PIPE
-        self.process = stack.enter_context(
-            subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        )
-        # Unlike waiting for it, this ends a worker whose sister has failed.
-        stack.callback(self.process.terminate)
-        self._read()
-
-    def ask(self, word: str) -> dict[str, Any]:
-        """Send a word and wait for the answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            msg = f"{' '.join(self.process.args)} failed."  # type: ignore[arg-type]
-            raise RuntimeError(msg)
-        return json.loads(line)
 
 
 def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:

@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder.mkdir(parents=True)
     rows = []
     for n_cells in given.cells:
-        path = write_cells(folder / f"{n_cells}.zarr", n_cells, given)
+        path = write_cells(
+            folder / f"{n_cells}.zarr", n_cells, seed=given.seed, genes=own_genes(given)
+        )
         for tool in given.tools:
             rows.append({"tool": tool, "cells": n_cells} | measure(tool, path, given))
             print(rows[-1], flush=True)
@@ -68,18 +70,23 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
     return parser.parse_args(arguments)
 
 
-def write_cells(path: Path, n_cells: int, given: argparse.Namespace) -> Path:
+def own_genes(given: argparse.Namespace) -> tuple[str, ...] | None:
+    """Genes to write, `None` for all."""
+    table = bundle_folder(given.model) / "genes.tsv"
+    return GeneTable.read(table).symbols if given.own_genes else None
+
+
+def write_cells(path: Path, n_cells: int, *, seed: int, genes: Sequence[str] | None = None) -> Path:
     """Write cells to a zarr store, a few thousand at a time."""
     source = scmm.datasets.immune_mini()
-    if given.own_genes:
-        known = GeneTable.read(bundle_folder(given.model) / "genes.tsv").symbols
-        source = source[:, source.var_names.isin(known)].copy()
+    if genes is not None:
+        source = source[:, source.var_names.isin(genes)].copy()
     counts = sparse.csr_matrix(source.X)
     names = pd.DataFrame(index=[f"cell{i}" for i in range(n_cells)])
     group = zarr.open_group(path, mode="w")
     write_elem(group, "/", AnnData(obs=names, var=source.var[[]]))
     del group["X"]
-    rng = np.random.default_rng(given.seed)
+    rng = np.random.default_rng(seed)
     for start in range(0, n_cells, AT_ONCE):
         some = counts[np.arange(start, min(start + AT_ONCE, n_cells)) % counts.shape[0]]
         some.data = rng.binomial(some.data.astype(np.int64), KEPT).astype(np.float32)
@@ -112,7 +119,7 @@ def kill(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Kill runs over a thousand cells at random points."""
     # A folder of its own: whatever else is seen in it was left by a run.
     (folder / "killed").mkdir()
-    path = write_cells(folder / "killed" / "cells.zarr", 1000, given)
+    path = write_cells(folder / "killed" / "cells.zarr", 1000, seed=given.seed)
     script = Path(__file__).with_name("_killed_runs.py")
     words = [sys.executable, script, "annotate", path, bundle_folder(given.model), 100]
     words += [given.kills, given.seed]

@@ -50,6 +50,7 @@ nitpicky = True
 online = os.environ.get("READTHEDOCS") == "True" or os.environ.get("DOCS_INTERSPHINX") == "1"
 inventories = {
     "anndata": "https://anndata.readthedocs.io/en/stable/",
+    "distributed": "https://distributed.dask.org/en/stable/",
     "h5py": "https://docs.h5py.org/en/stable/",
     "matplotlib": "https://matplotlib.org/stable/",
     "mudata": "https://mudata.readthedocs.io/stable/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,20 @@ import pytest
 from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     import torch
     from anndata import AnnData
+    from distributed import Client
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
     from scmmgpt_tl.model.model import Model
     from scmmgpt_tl.model.scmmgpt import ScMMGPT
+
+# Tests reach no network: ONNX Runtime would report on its use.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 HERE = Path(__file__).parent
 SHARED_DATA = HERE.parents[1] / "shared" / "data"
@@ -194,6 +199,18 @@ def geneformer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "token_dictionary.json").write_text(json.dumps(tokens))
     (folder / "gene_median_dictionary.json").write_text(json.dumps(medians))
     return folder
+
+
+@pytest.fixture(scope="session")
+def dask_client() -> Iterator[Client]:
+    """Two workers of Dask, threads of this process."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    )
+    # Other tests' dask arrays are none of its business.
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
 
 
 @pytest.fixture

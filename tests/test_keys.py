@@ -39,7 +39,7 @@ def test_other_keys():
 
 def test_keys_of_two_runs_do_not_meet():
     first, second = AnnotationKeys("a"), AnnotationKeys("b")
-    names = ["label", "score", "margin", "cl", "reason", "scores"]
+    names = ["label", "score", "margin", "cl", "reason", "coverage", "scores"]
     assert not {getattr(first, n) for n in names} & {getattr(second, n) for n in names}
 
 

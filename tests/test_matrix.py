@@ -12,6 +12,7 @@ from mudata import MuData
 from scipy import sparse
 
 from scmmgpt_tl._matrix import get_matrix, modality, row_blocks, take_rows, to_csr
+from scmmgpt_tl._settings import settings
 
 # anndata and mudata announce that their defaults will change; nothing here depends on them.
 pytestmark = [
@@ -199,6 +200,16 @@ def test_range_of_rows(store, rows, size, dense, tmp_path):
 def test_missing_values_are_kept():
     block = to_csr(np.array([[np.nan, 0.0, np.inf]]))
     assert block.nnz == 2
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+def test_missing_values_are_zeros_where_the_settings_say_so(form):
+    given = form(np.array([[np.nan, 0.0, np.inf, 3.0]]))
+    with settings.override(nan="zero"):
+        block = to_csr(given)
+    np.testing.assert_array_equal(block.toarray(), [[0, 0, np.inf, 3]])
+    assert block.nnz == 2
+    assert np.isnan(given[0, 0])
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (4, 0)])

@@ -14,10 +14,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1] / "src" / "scmmgpt_tl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+MODULES = {
+    "cPickle",
+    "cloudpickle",
+    "ctypes",
+    "dill",
+    "joblib",
+    "marshal",
+    "pickle",
+    "runpy",
+    "shelve",
+}
 # It reads dictionaries of texts and numbers, and refuses all else: see its tests.
 PLAIN_PICKLE = ROOT / "model" / "plain_pickle.py"
+# Members of an archive are read one by one, never written where their names say.
+UNPACKS = {"extract", "extractall", "unpack_archive"}
 CALLS = {
+    "__import__": "builtin",
     "compile": "builtin",
     "eval": "builtin",
     "exec": "builtin",
@@ -27,6 +40,9 @@ CALLS = {
     "read_pickle": "pickle",
     "subprocess.getoutput": "shell",
     "subprocess.getstatusoutput": "shell",
+    "tempfile.mktemp": "a name that another may take first",
+    "torch.hub.load": "remote code",
+    "torch.jit.load": "code in a file",
     "yaml.load": "pickle",
     "yaml.unsafe_load": "pickle",
 }
@@ -37,8 +53,11 @@ def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
         match node:
             case ast.Import(names=names):
                 found = {name.name.partition(".")[0] for name in names} & MODULES
-            case ast.ImportFrom(module=str(module)):
+            case ast.ImportFrom(module=str(module), names=names):
                 found = {module.partition(".")[0]} & MODULES
+                # Under a name of its own a call would not be seen below.
+                told = {f"{module}.{name.name}" for name in names}
+                found |= told & (CALLS.keys() | {"torch.load"})
             case ast.Call():
                 found = set(_in_call(node))
             case _:
@@ -50,6 +69,8 @@ def _in_call(call: ast.Call) -> Iterator[str]:
     name = ast.unparse(call.func)
     options = {option.arg: ast.unparse(option.value) for option in call.keywords}
     if name in CALLS:
+        yield name
+    if name.rpartition(".")[2] in UNPACKS:
         yield name
     if name == "torch.load" and options.get("weights_only") != "True":
         yield "torch.load without weights_only=True"
@@ -78,6 +99,14 @@ def test_source_has_no_unsafe_call(path):
         "np.load(path, allow_pickle=flag)",
         "eval(text)",
         "pd.read_pickle(path)",
+        "archive.extractall(folder)",
+        "archive.extract(name, folder)",
+        "shutil.unpack_archive(path)",
+        "from torch import load",
+        "from os import system",
+        "torch.jit.load(path)",
+        "from runpy import run_path",
+        "__import__(name)",
     ],
 )
 def test_the_search_finds_what_it_looks_for(line):
@@ -93,6 +122,8 @@ def test_the_search_finds_what_it_looks_for(line):
         "subprocess.run(command)",
         "AutoModel.from_pretrained(name, trust_remote_code=False)",
         "from safetensors.torch import load_file",
+        "from torch import nn",
+        "archive.read(name)",
     ],
 )
 def test_the_search_lets_safe_lines_pass(line):

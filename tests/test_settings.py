@@ -20,6 +20,7 @@ def test_defaults_without_environment():
     bare = Settings({})
     assert (bare.device, bare.dtype, bare.batch_size, bare.progress) == (None, None, None, None)
     assert bare.offline is False
+    assert bare.nan == "error"
     assert bare.cache_dir == Path.home() / ".cache" / "scmmgpt_tl"
 
 
@@ -31,12 +32,14 @@ def test_environment_is_read():
         "SCMM_CACHE_DIR": "~/models",
         "SCMM_OFFLINE": "1",
         "SCMM_PROGRESS": "no",
+        "SCMM_NAN": "zero",
     }
     made = Settings(environ)
     assert (made.device, made.dtype, made.batch_size) == ("cuda:1", "bfloat16", 32)
     assert made.cache_dir == Path.home() / "models"
     assert made.offline is True
     assert made.progress is False
+    assert made.nan == "zero"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,7 @@ def test_cache_follows_xdg(tmp_path):
         ("batch_size", True, "positive whole number, not True"),
         ("offline", "maybe", "must be True or False.*not 'maybe'"),
         ("progress", "2", "must be True or False.*not '2'"),
+        ("nan", "drop", "`nan` must be 'error' or 'zero', not 'drop'"),
     ],
 )
 def test_wrong_values_are_refused_and_change_nothing(name, value, message):

@@ -36,6 +36,11 @@ species
     "batch_size": """\
 batch_size
     Cells per pass through the model; results do not depend on it.""",
+    "client": """\
+client
+    A :class:`distributed.Client` of a Dask cluster, whose workers read the cells: the blocks of a
+    dask array, or the parts of a file that they all see. Each loads the model by its name or path;
+    results are those of one process.""",
     "model": """\
 model
     Name or path of a model, or a model from :func:`scmmgpt_tl.load_model`.

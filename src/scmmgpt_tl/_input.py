@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scanpy import logging as logg
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from scmmgpt_tl._matrix import get_matrix, row_blocks, take_rows
 from scmmgpt_tl.pp import check_counts, match_genes
+from scmmgpt_tl.pp._readable import refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
+
+
+class Counted(NamedTuple):
+    """Counts of some cells.
+
+    Parameters
+    ----------
+    rows
+        Cells x the model's genes: linear, not normalised, canonical float32 CSR.
+    known
+        Share of all counts of genes in the cell that these are, 0 without any; `(n_cells,)`.
+    """
+
+    rows: sparse.csr_matrix
+    known: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,8 @@ class Prepared:
         Most cells in a block.
     rows
         Which cells are read: a range, or ascending row numbers.
+    first
+        Number that the first row of `adata` has for the user.
     """
 
     adata: AnnData | StoredCells = field(repr=False)
@@ -47,6 +65,7 @@ class Prepared:
     gene_report: GeneReport
     block_size: int
     rows: range | NDArray[np.intp]
+    first: int = 0
 
     @property
     def n_obs(self) -> int:
@@ -58,12 +77,12 @@ class Prepared:
         """Number of the model's genes: the width of a block."""
         return self.gene_report.n_model
 
-    def blocks(self) -> Iterator[sparse.csr_matrix]:
+    def read(self) -> Iterator[Counted]:
         """Read the cells in order.
 
         Yields
         ------
-        Cells x the model's genes: linear, not normalised, canonical float32 CSR.
+        Counts over the model's genes, and how much of all counts of each cell these are.
 
         Raises
         ------
@@ -83,6 +102,10 @@ class Prepared:
                 some = self.rows[low:high]
                 yield self._read(block[some - start], some, columns)
 
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """Read the counts of the cells alone, as :meth:`read` does."""
+        return (counted.rows for counted in self.read())
+
     def take(self, rows: NDArray[np.intp]) -> sparse.csr_matrix:
         """Read some cells only, as :meth:`blocks` does.
 
@@ -92,7 +115,7 @@ class Prepared:
             Ascending row numbers.
         """
         matrix = get_matrix(self.adata, self.count_report.layer)
-        return self._read(take_rows(matrix, rows), rows, self._columns())
+        return self._read(take_rows(matrix, rows), rows, self._columns()).rows
 
     def _columns(self) -> sparse.csr_matrix:
         """Model genes x file genes: one where they are the same, so a product adds up repeats."""
@@ -103,25 +126,15 @@ class Prepared:
 
     def _read(
         self, block: sparse.csr_matrix, rows: NDArray[np.intp], columns: sparse.csr_matrix
-    ) -> sparse.csr_matrix:
-        self._check(block, rows)
+    ) -> Counted:
+        slot = self.count_report.slot
+        refuse_unreadable(block, rows, adata=self.adata, slot=slot, first=self.first)
         if (base := self.count_report.log_base) is not None:
             block.data = np.expm1(block.data * np.float32(math.log(base)))
-        return _reorder(block, columns)
-
-    def _check(self, block: sparse.csr_matrix, rows: NDArray[np.intp]) -> None:
-        bad = ~(np.isfinite(block.data) & (block.data >= 0))
-        if not bad.any():
-            return
-        first = int(np.flatnonzero(bad)[0])
-        row = rows[int(np.searchsorted(block.indptr, first, side="right")) - 1]
-        cell, gene = self.adata.obs_names[row], self.adata.var_names[block.indices[first]]
-        msg = (
-            f"{self.count_report.slot} holds {int(bad.sum())} negative, NaN or infinite values in "
-            f"cells {rows[0]} to {rows[-1]}; the first is {block.data[first]} for "
-            f"gene {gene!r} in cell {cell!r}. Remove these, or pass `layer=` to name another layer."
-        )
-        raise ValueError(msg)
+        known, of_genes = self.gene_report.index >= 0, self.gene_report.is_gene
+        n_known, n_all = (block @ kept.astype(np.float64) for kept in (known, of_genes))
+        share = np.divide(n_known, n_all, out=np.zeros(len(rows)), where=n_all > 0)
+        return Counted(_reorder(block, columns), share)
 
 
 def prepare(

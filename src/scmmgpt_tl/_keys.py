@@ -20,6 +20,11 @@ class _Keys:
         """Parameters and tables."""
         return self.key
 
+    @property
+    def coverage(self) -> str:
+        """How much of each cell the model could read, in `obs`."""
+        return f"{self.key}_coverage"
+
 
 @dataclass(frozen=True)
 class AnnotationKeys(_Keys):

@@ -12,6 +12,8 @@ from anndata.abc import CSCDataset
 from scanpy import logging as logg
 from scipy import sparse
 
+from ._settings import settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -151,6 +153,8 @@ def take_rows(matrix: Any, rows: NDArray[np.intp]) -> sparse.csr_matrix:
 def to_csr(part: Any) -> sparse.csr_matrix:
     """Copy rows to float32 CSR: sorted, without repeated entries or stored zeros.
 
+    Missing values are zeros where the settings say so.
+
     Parameters
     ----------
     part
@@ -169,6 +173,8 @@ def to_csr(part: Any) -> sparse.csr_matrix:
         _check_indices(block)
     else:
         block = sparse.csr_matrix(np.atleast_2d(np.asarray(part, dtype=np.float32)))
+    if settings.nan == "zero":
+        block.data[np.isnan(block.data)] = 0
     block.sum_duplicates()
     block.eliminate_zeros()
     return block

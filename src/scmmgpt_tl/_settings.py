@@ -58,6 +58,13 @@ def _path(value: Any) -> Path:
     return Path(value).expanduser()
 
 
+def _nan(value: object) -> str:
+    if value not in {"error", "zero"}:
+        msg = f"`nan` must be 'error' or 'zero', not {value!r}."
+        raise ValueError(msg)
+    return str(value)
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "device": _device,
     "dtype": _dtype,
@@ -65,6 +72,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "cache_dir": _path,
     "offline": _flag,
     "progress": _progress,
+    "nan": _nan,
 }
 
 
@@ -94,6 +102,10 @@ class Settings:
     progress: bool | None
     """Progress bars; `None` shows them on a terminal where scanpy's verbosity is at least 2."""
 
+    nan: str
+    """What a missing count is: an `"error"`, or a `"zero"`, as where data sets with other genes were
+    joined. Results say which in their `params`."""
+
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         caches = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.device = environ.get("SCMM_DEVICE") or None
@@ -102,6 +114,7 @@ class Settings:
         self.cache_dir = environ.get("SCMM_CACHE_DIR") or Path(caches) / "scmmgpt_tl"  # type: ignore[assignment]
         self.offline = environ.get("SCMM_OFFLINE") or environ.get("HF_HUB_OFFLINE", "")  # type: ignore[assignment]
         self.progress = environ.get("SCMM_PROGRESS") or None  # type: ignore[assignment]
+        self.nan = environ.get("SCMM_NAN") or "error"
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in _CHECKS:

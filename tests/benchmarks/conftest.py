@@ -54,6 +54,7 @@ def bench_folder(counts_adata, tmp_path):
         "ablation",
         "leave_study_out",
         "encoders",
+        "export",
         "mouse",
         "deconvolve",
         "neighborhoods",

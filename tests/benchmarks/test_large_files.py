@@ -29,8 +29,7 @@ def test_cells_are_written_in_pieces(tmp_path, monkeypatch):
     from anndata import read_zarr
 
     monkeypatch.setattr(large_files, "AT_ONCE", 30)
-    given = large_files.read_arguments([])
-    path = large_files.write_cells(tmp_path / "cells.zarr", 70, given)
+    path = large_files.write_cells(tmp_path / "cells.zarr", 70, seed=0)
     found = read_zarr(path)
     assert found.shape[0] == 70
     assert found.obs_names.is_unique
@@ -41,6 +40,7 @@ def test_genes_of_the_model_alone(tiny_bundle, tiny_model, tmp_path):
     from anndata import read_zarr
 
     given = large_files.read_arguments(["--model", str(tiny_bundle), "--own-genes"])
-    found = read_zarr(large_files.write_cells(tmp_path / "cells.zarr", 7, given))
+    genes = large_files.own_genes(given)
+    found = read_zarr(large_files.write_cells(tmp_path / "cells.zarr", 7, seed=0, genes=genes))
     assert 0 < found.n_vars <= len(tiny_model.genes)
     assert set(found.var_names) <= set(tiny_model.genes.symbols)

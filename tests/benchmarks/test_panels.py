@@ -18,10 +18,10 @@ def test_genes_that_vary_come_first(bench_folder, tiny_model):
 
 
 def test_panels_run(options, bench_folder):
-    more = ["--sizes", "100", "20", "--slide", str(bench_folder / "none.h5ad")]
+    more = ["--sizes", "100", "40", "--slide", str(bench_folder / "none.h5ad")]
     panels.main([*options, *more])
     found = pd.read_csv(bench_folder / "out" / "panels.csv")
-    assert found["genes"].tolist() == [303, 100, 20]
+    assert found["genes"].tolist() == [303, 100, 40]
     assert found["cells"].tolist() == [60] * 3
     assert (found["accuracy"] <= found["consistent"]).all()
     page = (bench_folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_a_slide_has_its_own_genes_alone(options, bench_folder):
     slide = bench_folder / "data" / "tiny_study.h5ad"
     other = bench_folder / "slide.h5ad"
     other.write_bytes(slide.read_bytes())
-    panels.main([*options, "--sizes", "20", "--slide", str(other)])
+    panels.main([*options, "--sizes", "40", "--slide", str(other)])
     found = pd.read_csv(bench_folder / "out" / "panels.csv")
     assert found["data_set"].tolist() == ["tiny_study", "tiny_study", "slide"]
     first, last = found.iloc[0], found.iloc[2]

@@ -17,6 +17,7 @@ from scmmgpt_tl.model.encoders.published import cell_part
 from scmmgpt_tl.model.genes import GeneTable
 from scmmgpt_tl.model.load_encoder import load_encoder
 from scmmgpt_tl.model.matched_tokenizer import MatchedTokenizer
+from scmmgpt_tl.model.scmmgpt import ScMMGPT
 
 
 @pytest.fixture(params=["scgpt", "geneformer"])
@@ -195,3 +196,14 @@ def test_the_config_is_read_as_it_was_written(published):
         ValueError, match=r"`architecture\['encoder'\]` .* lacks the keys \['sha256'"
     ):
         ModelConfig.from_dict(raw)
+
+
+def test_a_model_with_it_is_exported(published, tiny_model, exported_alike):
+    encoder = adopt(published)
+    config = replace(tiny_model.config, encoder=encoder.config, decoder=None)
+    network = ScMMGPT(config, encoder.tokenizer).eval().requires_grad_(requires_grad=False)
+    network.cell_encoder.load_state_dict(encoder.state_dict())
+    model = replace(tiny_model, config=config, network=network, genes=published.genes)
+    facts = exported_alike(model)
+    assert list(facts["inputs"]) == ["gene_ids", "values", "mask", "n_expressed", "measured"]
+    assert "cell_tokenizer.json" in facts["files"]

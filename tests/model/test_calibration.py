@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -80,7 +80,14 @@ def test_impossible_values_are_refused(change, message):
         replace(PLAIN, **change)
 
 
-@pytest.mark.parametrize("text", ["no", "[]", "null", "{}", json.dumps({"temperature": 1})])
+WITHOUT_END = json.dumps(asdict(PLAIN) | {"min_genes": float("inf")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no", "[]", "null", "{}", json.dumps({"temperature": 1}), WITHOUT_END, "[" * 100_000],
+    ids=["word", "list", "nothing", "empty", "one key", "infinite", "deep"],
+)
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "calibration.json").write_text(text)
     with pytest.raises(ValueError, match=r"calibration.json is not a calibration"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -56,6 +57,19 @@ def test_damaged_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no weights at all")
     with pytest.raises(ValueError, match="cannot be read as"):
         read_state(tmp_path / name)
+
+
+def test_compressed_archives_are_refused(tmp_path):
+    """A few bytes of them may become any number of gigabytes."""
+    torch.save(STATE, tmp_path / "whole.pt")
+    with (
+        ZipFile(tmp_path / "whole.pt") as whole,
+        ZipFile(tmp_path / "packed.pt", "w", ZIP_DEFLATED) as packed,
+    ):
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    with pytest.raises(ValueError, match="is compressed, which torch.save never does"):
+        read_state(tmp_path / "packed.pt")
 
 
 def test_rename_refuses_two_of_a_name():

@@ -72,6 +72,7 @@ def test_wrong_tables_are_refused(columns, message):
         ("", r"must begin with the header \['symbol', 'ensembl_id', 'aliases'\], not \[\]"),
         ("gene\tid\n", "must begin with the header"),
         ("symbol\tensembl_id\taliases\na\tb\n", "Line 2 of .* must have 3 fields, not 2"),
+        ("A" * 200_000, "is no table of genes: field larger than field limit"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, text, message):

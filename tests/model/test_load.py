@@ -185,6 +185,30 @@ def test_an_unknown_part_of_the_architecture_is_refused(tiny_bundle, tmp_path):
         load_model(folder, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("part", "change", "match"),
+    [
+        ("bridge", {"n_layers": 10**9}, "`n_layers` in config.json of .* is 1,000,000,000"),
+        ("encoder", {"n_blocks": 10**9}, "`n_blocks` in config.json of .* is 1,000,000,000"),
+        ("bridge", {"n_heads": "4"}, "`architecture` in .* is of no network"),
+        ("expression", {"width": -1}, "`architecture` in .* is of no network"),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused(tiny_bundle, tmp_path, part, change, match):
+    architecture = json.loads((tiny_bundle / "config.json").read_text())["architecture"]
+    architecture[part] |= change
+    folder = rewrite(tiny_bundle, tmp_path / "bundle", config=architecture)
+    with pytest.raises(ValueError, match=match):
+        load_model(folder, device="cpu")
+
+
+@pytest.mark.parametrize("slot", ["text_tokenizer_json", "decoder_tokenizer_json"])
+def test_tokenizers_that_are_none_are_refused(tiny_bundle, tmp_path, slot):
+    folder = rewrite(tiny_bundle, tmp_path / "bundle", **{slot: '{"model": "none"}'})
+    with pytest.raises(ValueError, match="tokenizer.json is no tokenizer"):
+        load_model(folder, device="cpu")
+
+
 def test_tampered_weights_are_refused(tiny_bundle, tmp_path):
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / "model"))
     path = folder / "network.safetensors"

@@ -82,7 +82,7 @@ def test_is_saved_and_loaded(fitted, tmp_path, tiny_model):
 
 def test_nothing_else_is_replaced(fitted, tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(FileExistsError, match="is no perturbation model"):
+    with pytest.raises(FileExistsError, match="is not a perturbation model"):
         fitted.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 

@@ -74,3 +74,26 @@ def test_damaged_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x80\x04 nothing")
     with pytest.raises(ValueError, match="is refused|is not JSON"):
         read_dictionary(tmp_path / name)
+
+
+# Each in a few bytes: what unpickling it would cost, without a check, is all memory or all time.
+BOMBS = {
+    "a table of what is remembered": b"\x80\x02}r\xff\xff\xff\x1f.",
+    "a tuple of two tuples of two tuples": b"\x80\x02}))" + b"\x86q\x00h\x00" * 60 + b"\x86K\x01s.",
+    "the same, behind what changes nothing": b"\x80\x02}))"
+    + b"\x86Nbq\x00h\x00" * 60
+    + b"\x86K\x01s.",
+    "the same, remembered twice": b"\x80\x04}K\x01q\x00q\x00K\x02))"
+    + b"\x86\x94h\x01" * 60
+    + b"\x86K\x01s.",
+    "copies": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
+    "a number of two gigabytes": b"\x80\x02}U\x01acnumpy.core.multiarray\nscalar\n"
+    b"cnumpy\ndtype\nU\x0bV2000000000\x85R\x85Rs.",
+}
+
+
+@pytest.mark.parametrize("program", BOMBS.values(), ids=BOMBS)
+def test_bombs_are_refused(tmp_path, program):
+    (tmp_path / "genes.pkl").write_bytes(program)
+    with pytest.raises(ValueError, match="is refused: it (remembers|does|asks)"):
+        read_dictionary(tmp_path / "genes.pkl")

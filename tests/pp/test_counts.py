@@ -198,9 +198,9 @@ def with_value(counts: np.ndarray, value: float, number: int = 3) -> np.ndarray:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.nan, r"X holds \d NaN values"),
-        (np.inf, r"X holds \d infinite values"),
-        (-1, r"X holds \d negative values .* looks scaled"),
+        (np.nan, r"X holds \d NaN values .* the first is nan for gene '\d+' in cell '\d+'"),
+        (np.inf, r"X holds \d infinite values .* the first is inf for gene '\d+' in cell '\d+'"),
+        (-1, r"X holds \d negative values .* the first is -1.0 for gene .* looks scaled"),
     ],
 )
 def test_impossible_values_are_refused(value, message, mode, form, counts):

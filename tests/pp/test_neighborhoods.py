@@ -85,3 +85,14 @@ def test_missing_places_are_refused(spots):
     spots.obsm["spatial"][0, 0] = np.nan
     with pytest.raises(ValueError, match="holds missing places"):
         neighborhoods(spots)
+
+
+def test_a_bad_value_in_a_cell_that_was_not_looked_at_is_named(spots):
+    many = spots[np.zeros(2000, dtype=int)].copy()
+    many.obs_names_make_unique()
+    unseen = sorted(set(range(2000)) - set(np.linspace(0, 1999, 512).astype(int).tolist()))[-1]
+    many.X[unseen, 0] = -1
+    with pytest.raises(
+        ValueError, match=rf"X holds 1 negative, .* in cell '{many.obs_names[unseen]}'"
+    ):
+        neighborhoods(many, 1)

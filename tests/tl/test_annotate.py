@@ -46,6 +46,7 @@ def test_types_of_the_columns(poor_adata, tiny_model):
         "score": "float32",
         "margin": "float32",
         "reason": "category",
+        "coverage": "float32",
     }
     assert table["label"].cat.categories[-1] == "unknown"
     assert table.loc["cell3", "reason"] == "no counts"

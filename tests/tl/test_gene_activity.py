@@ -17,7 +17,7 @@ LABELS = ["T cell", "B cell", "monocyte"]
 def activity(counts_adata) -> AnnData:
     """Fragments of sixty cells: twice the RNA's signal, over chromatin that is open everywhere."""
     rng = np.random.default_rng(3)
-    length = rng.uniform(2, 100, counts_adata.n_vars)
+    length = rng.uniform(5, 100, counts_adata.n_vars)
     fragments = rng.poisson(2 * counts_adata.X.toarray() + 0.02 * length)
     adata = AnnData(csr_matrix(fragments.astype(np.float32)), obs=counts_adata.obs.copy())
     adata.var_names, adata.var["kb"] = counts_adata.var_names, length
@@ -27,6 +27,8 @@ def activity(counts_adata) -> AnnData:
 @pytest.fixture
 def both(counts_adata, activity):
     mudata = pytest.importorskip("mudata")
+    # MuData wants each name in one modality only.
+    counts_adata.var_names = counts_adata.var["gene_ids"].to_numpy()
     return mudata.MuData({"rna": counts_adata, "atac": activity})
 
 
@@ -54,11 +56,12 @@ def test_activity_may_be_scaled_as_a_whole(activity, tiny_model):
     np.testing.assert_allclose(scores(scaled), scores(activity), atol=1e-4)
 
 
-def test_activity_by_length_is_read_and_is_something_else(activity, tiny_model):
+def test_small_fractions_look_like_logarithms_unless_told(activity, tiny_model):
     by_length = activity.copy()
     by_length.X = csr_matrix(activity.X.toarray() / activity.var["kb"].to_numpy()).astype("f4")
-    with pytest.warns(UserWarning, match="no whole numbers"):
+    with pytest.raises(ValueError, match="looks log-normalised"):
         scmm.tl.annotate(by_length, LABELS, model=tiny_model)
+    scmm.tl.annotate(by_length, LABELS, counts="raw", model=tiny_model)
     scmm.tl.annotate(activity, LABELS, model=tiny_model)
     assert np.abs(scores(by_length) - scores(activity)).max() > 1e-3
 

@@ -10,7 +10,7 @@ import scmmgpt_tl as scmm
 from scmmgpt_tl.tl._refinement.place import principal_components
 
 LABELS = ["T cell", "B cell", "monocyte"]
-FIELDS = ["", "_score", "_margin", "_cl", "_reason"]
+FIELDS = ["", "_score", "_margin", "_cl", "_reason", "_coverage"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from scmmgpt_tl._files import file_format
 from scmmgpt_tl._matrix import DEFAULT_MODALITY, in_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scmmgpt_tl._input import Prepared
@@ -277,3 +277,28 @@ def whole(cells: StoredCells, beside: AnnData) -> Part:
 
 def _names_only(names: Sequence[str]) -> AnnData:
     return AnnData(obs=pd.DataFrame(index=pd.Index(names, dtype=object)))
+
+
+def found_in(  # noqa: PLR0917 - the rows are what differs from call to call
+    tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any], rows: range
+) -> AnnData:
+    """Run a tool on some cells of a file.
+
+    Parameters
+    ----------
+    tool
+        The function itself.
+    cells
+        The file.
+    options
+        Arguments of the tool, without `copy` and `client`.
+    rows
+        Which of its cells.
+
+    Returns
+    -------
+    What the tool found, without the genes.
+    """
+    part = part_of(cells, rows)
+    tool(part, **options)
+    return part.found

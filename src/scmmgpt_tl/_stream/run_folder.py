@@ -195,17 +195,27 @@ class RunFolder:
         """Rows of the shards that are not done."""
         return [rows for rows in self.manifest.shards() if not self.is_done(rows)]
 
-    def do(self, rows: range, work: Callable[[range], AnnData]) -> None:
+    def do(self, rows: range, work: Callable[[range], AnnData], *, wait: bool = False) -> None:
         """Make a shard, unless it is done.
+
+        Parameters
+        ----------
+        rows
+            Of the shard.
+        work
+            Makes it.
+        wait
+            Whether to wait for a process that is making it.
 
         Raises
         ------
         InUseError
-            If another process is making it.
+            If another process is making it, and that is not to be waited for.
         """
-        if self.is_done(rows):
-            return
-        with held(self.file(rows).with_suffix(".lock"), f"cells {rows.start} to {rows.stop - 1}"):
+        lock, what = self.file(rows).with_suffix(".lock"), f"cells {rows.start} to {rows.stop - 1}"
+        with held(lock, what, wait=wait):
+            if self.is_done(rows):
+                return
             shard = packed(work(rows))
             with _files.replacing(self.file(rows)) as temporary:
                 temporary.write_bytes(shard)
@@ -245,7 +255,7 @@ class RunFolder:
 
 
 @contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
+def held(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock, which the system lets go when the process ends, however it ends.
 
     Parameters
@@ -254,15 +264,17 @@ def held(path: Path, what: str) -> Iterator[None]:
         File of the lock.
     what
         What it guards, for the message.
+    wait
+        Whether to wait for a process that holds it.
 
     Raises
     ------
     InUseError
-        If another process holds it.
+        If another process holds it, and that is not to be waited for.
     """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         msg = f"Another process is working on {what}. Wait until it has ended."
         raise InUseError(msg) from error

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from scmmgpt_tl._stream.run_folder import Share
 
+from ._clusters import add_cluster, add_workers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -189,12 +191,15 @@ def add_output(
     if in_batches:
         group.add_argument("--batch-size", type=int, help="cells per pass")
     if beside:
-        group.add_argument(
+        shared = group.add_mutually_exclusive_group()
+        shared.add_argument(
             "--shard",
             type=share,
             metavar="I/N",
             help="do the I-th of N shares of the work only; `scmm merge IN` puts all together",
         )
+        add_cluster(shared)
+        add_workers(group)
     group = parser.add_argument_group("output")
     where = "a copy of IN with the results; the format is the suffix's"
     if beside:

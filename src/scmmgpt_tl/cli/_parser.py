@@ -13,6 +13,7 @@ from . import (
     _embed,
     _explain,
     _explain_search,
+    _export,
     _gene_network,
     _generate,
     _info,
@@ -49,6 +50,7 @@ ADD = (
     _info.add,
     _train.add_pretrain,
     _train.add_publish,
+    _export.add,
 )
 
 

@@ -11,6 +11,7 @@ from scmmgpt_tl._matrix import modality
 from scmmgpt_tl._stream.join import open_results
 from scmmgpt_tl.tl._on_files import run_on_file
 
+from ._clusters import connected
 from ._read_labels import read_labels
 from ._say import say
 
@@ -42,9 +43,7 @@ def run_tool(
     """Read, run and write; refuse a bad output before anything slow is done."""
     if args.csv is not None:
         _files.check_target(args.csv, source=args.input, overwrite=args.overwrite)
-    run = (
-        _into_copy(args, tool, options) if args.output is not None else _beside(args, tool, options)
-    )
+    run = _way(args)(args, tool, options)
     if args.csv is not None:
         _files.write_csv(table(run.adata), args.csv, overwrite=args.overwrite)
     return run
@@ -54,6 +53,8 @@ def run_share(
     args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
 ) -> int:
     """Do a share of the work, to be put together by `scmm merge`."""
+    if "dask" in args:
+        _check_workers(args)
     if args.output is not None or args.csv is not None:
         msg = "`--shard` leaves no results to write yet. Leave `-o` and `--csv` out."
         raise ValueError(msg)
@@ -64,6 +65,15 @@ def run_share(
         say(f"share {args.shard.number} of {args.shard.of} is done")
         say(f"  when all are: scmm merge {shlex.quote(str(args.input))}")
     return 0
+
+
+def _way(args: argparse.Namespace) -> Callable[..., Run]:
+    """Choose where results go, and who does the work."""
+    if "dask" in args:
+        _check_workers(args)
+        if args.dask is not None:
+            return _by_workers
+    return _into_copy if args.output is not None else _beside
 
 
 def _into_copy(
@@ -91,6 +101,29 @@ def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict
     seconds = time.perf_counter() - start
     found = open_results(output, frame=args.key_added)
     return Run(found, seconds, str(model.device), output)
+
+
+def _by_workers(
+    args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
+) -> Run:
+    """Have workers do the same, each with a model of its own."""
+    start = time.perf_counter()
+    with connected(args.dask, args.workers) as client:
+        options = {**options, **input_options(args), "model": args.model}
+        output = run_on_file(tool, args.input, options, client=client)
+        n_workers = len(client.nthreads())
+    who = f"{n_workers} Dask worker{'s' if n_workers != 1 else ''}"
+    seconds = time.perf_counter() - start
+    return Run(open_results(output), seconds, who, output)
+
+
+def _check_workers(args: argparse.Namespace) -> None:
+    if args.dask is None and args.workers is not None:
+        msg = "`--workers` says how many workers `--dask` starts. Pass `--dask local`, or leave it out."
+        raise ValueError(msg)
+    if args.dask is not None and args.output is not None:
+        msg = "With `--dask` results go to a file beside the input. Leave `-o` out."
+        raise ValueError(msg)
 
 
 def tell(args: argparse.Namespace, run: Run, *, verb: str, summary: Callable[[], str]) -> None:

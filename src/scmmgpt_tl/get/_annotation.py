@@ -26,9 +26,9 @@ def annotation_df(
 
     Returns
     -------
-    A copy: with one row per cell `label`, `cl_id`, `score`, `margin` and `reason`; with `groups`
-    one row per group, `group`, `label`, `cl_id`, `score`, `support`, `agreement`, `runner_up`,
-    `margin` and `n_cells`.
+    A copy: with one row per cell `label`, `cl_id`, `score`, `margin`, `reason` and `coverage`;
+    with `groups` one row per group, `group`, `label`, `cl_id`, `score`, `support`, `agreement`,
+    `runner_up`, `margin` and `n_cells`.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def annotation_df(
     >>> adata = scmm.datasets.immune_mini()[:50].copy()
     >>> scmm.tl.annotate(adata, ["T cell", "B cell", "macrophage"])
     >>> list(scmm.get.annotation_df(adata))
-    ['label', 'cl_id', 'score', 'margin', 'reason']
+    ['label', 'cl_id', 'score', 'margin', 'reason', 'coverage']
     """
     keys = AnnotationKeys(key)
     record = read_record(adata, keys.uns, needs="labels", tool="annotate")
@@ -56,6 +56,7 @@ def annotation_df(
         "score": keys.score,
         "margin": keys.margin,
         "reason": keys.reason,
+        "coverage": keys.coverage,
     }
     check_present(adata.obs.columns, list(columns.values()), slot="obs", tool="annotate")
     return pd.DataFrame({name: adata.obs[column] for name, column in columns.items()})

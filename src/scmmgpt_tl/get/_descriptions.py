@@ -26,7 +26,7 @@ def description_df(adata: AnnData, *, key: str = "scmm_description") -> pd.DataF
     Returns
     -------
     A copy, with one row per group: `group`, `n_cells`, `label`, `cl_id`, `score`, `top_genes`,
-    `top_terms`, `lineage`, `description` and `written_by`.
+    `top_terms`, `lineage`, `description`, `written_by` and `coverage`.
 
     Raises
     ------

@@ -6,16 +6,20 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .checkpoint import UNFORESEEN
 from .quantize import dequantize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from os import PathLike
 
     import torch
 
@@ -104,17 +108,39 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     _check_header(path)
     try:
         return dequantize(load_file(path))
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, *UNFORESEEN) as error:
         msg = f"{path} cannot be read as safetensors ({error}). Get the bundle again."
         raise ValueError(msg) from error
 
 
-def refuse_other(folder: Path) -> None:
-    """Refuse to replace anything but a bundle or an empty folder."""
-    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not free and not (folder / CONFIG).is_file():
-        msg = f"{folder} exists and is not a bundle. Choose another folder, or remove it."
-        raise FileExistsError(msg)
+@contextmanager
+def written_whole(folder: str | PathLike[str], *, sign: str, what: str) -> Iterator[Path]:
+    """Give a fresh folder beside ``folder``; when the block ends well it takes its place.
+
+    Parameters
+    ----------
+    folder
+        Target; what is there already is replaced.
+    sign
+        File by which what may be replaced is known.
+    what
+        What that is, for the message.
+
+    Raises
+    ------
+    FileExistsError
+        If ``folder`` exists and holds something else.
+    """
+    target = Path(folder).resolve()
+    _refuse_other(target, sign=sign, what=what)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        fresh.chmod(0o755)
+        yield fresh
+        move_whole(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def move_whole(fresh: Path, folder: Path) -> None:
@@ -156,3 +182,11 @@ def _check_header(path: Path) -> None:
         f"{_MAX_HEADER_BYTES:,} are read. It is no safetensors file: get the bundle again."
     )
     raise ValueError(msg)
+
+
+def _refuse_other(folder: Path, *, sign: str, what: str) -> None:
+    """Refuse to replace anything but an empty folder or one with the file ``sign``."""
+    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not free and not (folder / sign).is_file():
+        msg = f"{folder} exists and is not {what}. Choose another folder, or remove it."
+        raise FileExistsError(msg)

@@ -86,16 +86,20 @@ class AdoptedEncoder(nn.Module):
         states, masks, order = [], [], []
         budget = places_at_once(lengths.device, self.published)
         for cells in buckets(lengths, budget=budget):
-            found, mask = self.published(tokens.take(cells))
+            found, mask = self.encode_together(tokens.take(cells))
             room = longest - found.shape[1]
-            # What stands on padded places depends on the other cells, and means nothing.
-            states.append(F.pad(found * mask[..., None], (0, 0, 0, room)))
+            states.append(F.pad(found, (0, 0, 0, room)))
             masks.append(F.pad(mask, (0, room)))
             order.append(cells)
         back = torch.cat(order).argsort()
-        mask = torch.cat(masks)[back]
-        first = torch.arange(longest, device=mask.device) == 0
-        return torch.cat(states)[back], mask | (first & ~mask.any(1, keepdim=True))
+        return torch.cat(states)[back], torch.cat(masks)[back]
+
+    def encode_together(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
+        """Do what :meth:`forward` does, with all cells padded to the longest."""
+        states, mask = self.published(tokens)
+        first = torch.arange(mask.shape[1], device=mask.device) == 0
+        # What stands on padded places depends on the other cells, and means nothing.
+        return states * mask[..., None], mask | (first & ~mask.any(1, keepdim=True))
 
     def train(self, mode: bool = True) -> AdoptedEncoder:  # noqa: FBT001, FBT002 - as torch has it
         """Switch to training, or back; a frozen network stays as users run it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from .checkpoint import join_attention, rename
+from .checkpoint import join_attention, refuse_larger, rename
 from .folder import read_json
 from .transformer import Activation, Transformer
 
@@ -70,6 +70,23 @@ class BertSizes:
     activation: Activation
     eps: float
     dropout: float
+
+    def check_room(self, state: Mapping[str, torch.Tensor], *, source: str) -> None:
+        """Refuse sizes that the tensors of a file cannot fill, before a network is built of them.
+
+        Raises
+        ------
+        ValueError
+            If they cannot.
+        """
+        tables = (self.n_tokens + self.n_positions) * self.width
+        layer = self.width * (4 * self.width + 2 * self.inner)
+        refuse_larger(
+            state,
+            n_layers=self.n_layers,
+            n_weights=tables + self.n_layers * layer,
+            source=source,
+        )
 
 
 class Bert(nn.Module):
@@ -143,7 +160,7 @@ def read_sizes(path: Path, *, title: str) -> BertSizes:
     if wrong:
         msg = f"{path} must give {', '.join(wrong)} as positive whole numbers."
         raise ValueError(msg)
-    if (activation := raw.get("hidden_act")) not in {"relu", "gelu"}:
+    if (activation := raw.get("hidden_act")) not in ("relu", "gelu"):
         msg = f"{path} says hidden_act {activation!r}; 'relu' and 'gelu' are known."
         raise ValueError(msg)
     if (positions := raw.get("position_embedding_type", "absolute")) != "absolute":

@@ -63,7 +63,7 @@ class Bridge(nn.Module):
 
     def encode_cells(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return query states (cells, queries, hidden) from states (cells, n, width)."""
-        queries = self.queries.expand(len(states), -1, -1)
+        queries = self.queries.expand(states.shape[0], -1, -1)
         return self.qformer(
             query_embeds=queries,
             query_length=queries.shape[1],

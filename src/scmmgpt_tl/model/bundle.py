@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -141,12 +139,7 @@ def write_bundle(
     FileExistsError
         If ``folder`` exists and holds something other than a bundle.
     """
-    target = Path(folder).resolve()
-    _files.refuse_other(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        fresh.chmod(0o755)
+    with _files.written_whole(folder, sign=_files.CONFIG, what="a bundle") as fresh:
         genes.write(fresh / _GENES)
         labels.write(fresh / _LABELS)
         calibration.write(fresh / _CALIBRATION)
@@ -172,9 +165,6 @@ def write_bundle(
         digest = _digest(content)
         sealed = json.dumps(content | {"sha256": digest}, indent=1, ensure_ascii=False)
         _write_text(fresh / _files.CONFIG, f"{sealed}\n")
-        _files.move_whole(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return digest
 
 

@@ -146,7 +146,7 @@ class Calibration:
         path = Path(path)
         try:
             return cls._from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (TypeError, ValueError) as error:
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
             msg = f"{path} is not a calibration: {error}"
             raise ValueError(msg) from error
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .checkpoint import UNFORESEEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -65,14 +67,7 @@ class CellPart:
             known = {name: _tuples(value) for name, value in sizes.items()}
             known |= {name: kind(**sizes[name]) for name, kind in self.nested.items()}
             return self.network(self.sizes(**known))
-        except (
-            ArithmeticError,
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ) as error:
+        except (ValueError, *UNFORESEEN) as error:
             msg = (
                 f"`architecture['encoder']['sizes']` in config.json are none of its kind ({error}). "
                 "Get the bundle again."
@@ -81,12 +76,7 @@ class CellPart:
 
     def write_tokenizer(self, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return a tokenizer as plain values, ready for JSON; sources of chance are left out."""
-        raw = {item.name: getattr(tokenizer, item.name) for item in fields(self.tokenizer)}
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in raw.items()
-            if value is None or isinstance(value, (np.ndarray, int, float, str))
-        }
+        return plain_fields(tokenizer)
 
     def build_tokenizer(self, raw: Mapping[str, Any], *, n_genes: int) -> Any:
         """Build the tokenizer that :meth:`write_tokenizer` was given, of so many genes.
@@ -113,6 +103,16 @@ class CellPart:
                 "again."
             )
             raise ValueError(msg) from error
+
+
+def plain_fields(tokenizer: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as plain values, ready for JSON; others are left out."""
+    raw = {item.name: getattr(tokenizer, item.name) for item in fields(tokenizer)}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in raw.items()
+        if value is None or isinstance(value, (np.ndarray, int, float, str))
+    }
 
 
 def _array(value: list[Any]) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import zlib
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from zipfile import is_zipfile
+from typing import TYPE_CHECKING, Any, Final
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Rules = Sequence[tuple[str, str]]
+
+UNFORESEEN: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+)
+"""What strange content of a file of the right kind raises, where no check foresaw it."""
+DAMAGED_ZIP: Final = (
+    BadZipFile,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zlib.error,
+)
+"""What `zipfile` raises of an archive that was cut, changed or encrypted."""
 
 # Where training scripts put the weights beside an optimiser's state.
 _NESTED = ("state_dict", "model_state_dict")
@@ -70,12 +91,15 @@ def read_plain(path: Path, *, beside: Sequence[type] = ()) -> Any:
     Raises
     ------
     ValueError
-        If the file is damaged, or holds anything else.
+        If the file is damaged, compressed, or holds anything else.
     """
+    zipped = is_zipfile(path)
+    if zipped:
+        _refuse_compressed(path)
     try:
         with torch.serialization.safe_globals(list(beside)):
             # Files of the old format, which is no zip, cannot be mapped into memory.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:
         # A damaged pickle can raise anything.
         reason = str(error).strip().splitlines()
@@ -161,6 +185,34 @@ def rename(
     return renamed
 
 
+def refuse_larger(
+    state: Mapping[str, torch.Tensor], *, n_layers: int, n_weights: int, source: str
+) -> None:
+    """Refuse to build a network that the tensors cannot fill: its size was only told, not seen.
+
+    Parameters
+    ----------
+    state
+        Tensors of the file.
+    n_layers, n_weights
+        What a config asks for; the number of weights may be a rough one.
+    source
+        Where the tensors come from, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the network has more layers than the file has tensors, or over twice its weights.
+    """
+    found = sum(tensor.numel() for tensor in state.values())
+    if n_layers > len(state) or n_weights > 2 * found:
+        msg = (
+            f"{source} has {found:,} weights in {len(state)} tensors, too few for the {n_layers:,} "
+            f"layers with about {n_weights:,} weights that go with it. Get the folder again."
+        )
+        raise ValueError(msg)
+
+
 def join_attention(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Join `query`, `key` and `value`, which our networks compute in one product, as `qkv`.
 
@@ -191,9 +243,22 @@ def join_attention(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, *UNFORESEEN) as error:
         msg = f"{path} cannot be read as safetensors ({error}). Get the file again."
         raise ValueError(msg) from error
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Refuse an archive that may grow without bound; what torch writes is as long as it is."""
+    try:
+        with ZipFile(path) as archive:
+            parts = archive.infolist()
+    except DAMAGED_ZIP as error:
+        msg = f"{path} is a damaged archive ({error}). Get the file again."
+        raise ValueError(msg) from error
+    if packed := [part.filename for part in parts if part.compress_type != ZIP_STORED]:
+        msg = f"{path} is refused: {packed[0]!r} in it is compressed, which torch.save never does."
+        raise ValueError(msg)
 
 
 def _unwrapped(key: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 import torch
 
 from .buckets import buckets, places_at_once
+from .exportable import Exportable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,7 @@ class CellVectors(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class EncoderModel:
+class EncoderModel(Exportable):
     """A published cell encoder; see :func:`scmmgpt_tl.load_model`.
 
     It has no text side: :func:`scmmgpt_tl.tl.embed` takes it, the tools that read or write text

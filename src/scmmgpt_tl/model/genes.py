@@ -121,7 +121,11 @@ class GeneTable:
             If the header or a row is not as it should be.
         """
         with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            try:
+                rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            except csv.Error as error:
+                msg = f"{path} is no table of genes: {error}."
+                raise ValueError(msg) from error
         if not rows or rows[0] != _HEADER:
             msg = f"{path} must begin with the header {_HEADER}, not {rows[0] if rows else []}."
             raise ValueError(msg)

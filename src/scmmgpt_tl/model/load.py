@@ -7,24 +7,27 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from tokenizers import Tokenizer
+from huggingface_hub.errors import StrictDataclassError
 
 from scmmgpt_tl._warnings import warn
 
 from . import _hub
 from .adopted_encoder import PUBLISHED
 from .bundle import read_bundle, read_config
+from .checkpoint import UNFORESEEN
 from .config import AdoptedConfig, ModelConfig
 from .load_encoder import is_bundle, load_encoder
 from .model import Model
 from .quantize import quantize
 from .scmmgpt import ScMMGPT
 from .state import distinct_state, load_strict
+from .words import read_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     import numpy as np
@@ -220,25 +223,49 @@ def _load(
         calibration=bundle.calibration,
         markers=bundle.markers,
         sampling=bundle.sampling,
-        text_tokenizer=Tokenizer.from_file(str(bundle.text_tokenizer)),
-        decoder_tokenizer=Tokenizer.from_file(str(bundle.decoder_tokenizer)),
+        text_tokenizer=read_tokenizer(bundle.text_tokenizer),
+        decoder_tokenizer=read_tokenizer(bundle.decoder_tokenizer),
         device=device,
         dtype=dtype,
     )
 
 
 def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
-    # Building draws weights that are overwritten at once; the user's random state stays.
-    with torch.random.fork_rng(devices=[]):
-        network = ScMMGPT(config, bundle.cell_tokenizer)
     tensors = {
         key.replace(_LLAMA, _LANGUAGE_MODEL, 1): tensor
         for stem, state in bundle.tensors.items()
         if stem != "labels"
         for key, tensor in state.items()
     }
+    _check_depth(bundle.config, len(tensors), source=str(bundle.folder))
+    try:
+        # Building draws weights that are overwritten at once; the user's random state stays.
+        with torch.random.fork_rng(devices=[]):
+            network = ScMMGPT(config, bundle.cell_tokenizer)
+    except (StrictDataclassError, *UNFORESEEN) as error:
+        msg = f"`architecture` in {bundle.folder / 'config.json'} is of no network: {error!r}."
+        raise ValueError(msg) from error
     load_strict(network, tensors, source=str(bundle.folder))
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def _check_depth(architecture: Mapping[str, Any], n_tensors: int, *, source: str) -> None:
+    """Refuse a network that would take for ever to build: each layer has a tensor at least."""
+    for name, n_layers in _depths(architecture):
+        if n_layers > n_tensors:
+            msg = (
+                f"`{name}` in config.json of {source} is {n_layers:,}, and its files have "
+                f"{n_tensors:,} tensors. Get the bundle again."
+            )
+            raise ValueError(msg)
+
+
+def _depths(part: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    for name, value in part.items():
+        if isinstance(value, dict):
+            yield from _depths(value)
+        elif isinstance(value, int) and ("layer" in name or "block" in name):
+            yield name, value
 
 
 def _check_parts(bundle: BundleFiles, config: ModelConfig) -> None:

@@ -11,12 +11,16 @@ import torch
 from scmmgpt_tl._warnings import warn
 
 from .cell_text_model import CellTextModel
+from .checkpoint import UNFORESEEN
 from .encoder_model import EncoderModel
 from .encoders.published import layouts, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from .encoder_model import EncoderParts
+    from .encoders.published import Reader
 
 _SHORT = 12
 _START = 4096
@@ -74,7 +78,7 @@ def _load(
         raise FileNotFoundError(msg)
     # Building draws weights that are overwritten at once; the user's random state stays.
     with torch.random.fork_rng(devices=[]):
-        parts = reader.read(folder)
+        parts = _read(reader, folder)
     if parts.restriction:
         warn(f"{parts.title}: {parts.restriction}")
     sha256 = _sha256([parts.weights, *parts.more_weights])
@@ -94,6 +98,17 @@ def _load(
         "dtype": dtype,
     }
     return EncoderModel(**known) if parts.text is None else CellTextModel(**known, text=parts.text)
+
+
+def _read(reader: Reader, folder: Path) -> EncoderParts:
+    try:
+        return reader.read(folder)
+    except UNFORESEEN as error:
+        msg = (
+            f"{folder} is not what its files seem to be ({reader.LAYOUT}): {error!r}. Get the "
+            "folder again from where it was published."
+        )
+        raise ValueError(msg) from error
 
 
 def _sha256(paths: Sequence[Path]) -> str:

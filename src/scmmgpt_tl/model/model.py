@@ -13,6 +13,7 @@ import torch
 
 from .config import AdoptedConfig
 from .droplet_head import richness
+from .exportable import Exportable
 from .padding import pad_texts
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ TEXTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Model(Exportable):
     """A network with everything that gives its numbers a meaning; see :func:`scmmgpt_tl.load_model`.
 
     Parameters

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ._files import move_whole, read_tensors, write_tensors
+from ._files import read_tensors, write_tensors, written_whole
 from .folder import read_json
 from .perturbation import GROUP, PERTURBATION, Check, PerturbationModel
 from .shifts import Rule
@@ -41,10 +40,6 @@ def write_perturbation(model: PerturbationModel, folder: Path) -> None:
     FileExistsError
         If something else lies there.
     """
-    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not free and not is_perturbation(folder):
-        msg = f"{folder} exists and is no perturbation model. Choose another folder, or remove it."
-        raise FileExistsError(msg)
     config = {
         "format": FORMAT,
         "version": VERSION,
@@ -59,15 +54,11 @@ def write_perturbation(model: PerturbationModel, folder: Path) -> None:
         (PERTURBATION, model.perturbation_features),
     ):
         arrays |= {f"{side}.{kind}": values for kind, values in kinds.items()}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as beside:
-        fresh = Path(beside) / folder.name
-        fresh.mkdir()
+    with written_whole(folder, sign=ARRAYS, what="a perturbation model") as fresh:
         tensors = {key: torch.from_numpy(np.array(values)) for key, values in arrays.items()}
         write_tensors(fresh / ARRAYS, tensors)
         text = json.dumps(config, indent=1, ensure_ascii=False)
         (fresh / CONFIG).write_text(text, encoding="utf-8")
-        move_whole(fresh, folder)
 
 
 def read_perturbation(folder: Path, base: Model) -> PerturbationModel:

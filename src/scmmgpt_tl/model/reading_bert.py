@@ -75,7 +75,7 @@ class Reading(nn.Module):
     ) -> torch.Tensor:
         """Let rows (cells x texts, rows, width) read their cell; texts of a cell stand together."""
         # The rows of all texts side by side: so no text needs a copy of the keys and values.
-        together = hidden.reshape(len(keys), -1, hidden.shape[-1])
+        together = hidden.reshape(keys.shape[0], -1, hidden.shape[-1])
         seen = attend(self._heads(self.ask(together)), keys, values, mask)
         found = self.out(seen.transpose(1, 2).flatten(2))
         return self.norm(hidden + found.reshape(hidden.shape))

@@ -87,7 +87,7 @@ class Sampling:
                 raise ValueError(msg)
             numbers = {key: float(value) for key, value in raw.items() if key != "fitted_on"}
             return cls(**numbers, fitted_on=tuple(map(str, raw["fitted_on"])))
-        except (TypeError, ValueError) as error:
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
             msg = f"{path} does not say how counts are drawn: {error}"
             raise ValueError(msg) from error
 

@@ -125,7 +125,8 @@ class Transformer(nn.Module):
 
 def attended_places(mask: torch.Tensor) -> torch.Tensor | None:
     """Return the places to attend to, `None` for all: kernels without a mask are faster."""
-    if bool(mask.all()):
+    # A network that is written down for other programs has to do with both.
+    if not torch.compiler.is_compiling() and bool(mask.all()):
         return None
     # A cell without tokens attends to a padded place: attention to nothing is not a number.
     empty = ~mask.any(1, keepdim=True)

@@ -117,6 +117,22 @@ def read_words(folders: Sequence[Path], *, n_tokens: int) -> Tokenizer | None:
     return tokenizer
 
 
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer that the library itself has written.
+
+    Raises
+    ------
+    ValueError
+        If the file holds anything else.
+    """
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        # The library raises bare exceptions.
+        msg = f"{path} is no tokenizer ({error}). Get the bundle again."
+        raise ValueError(msg) from error
+
+
 def _lowers(vocabulary: Path) -> bool:
     """Whether words are read in small letters, which BERT does unless a file beside it denies it."""
     path = vocabulary.with_name("tokenizer_config.json")

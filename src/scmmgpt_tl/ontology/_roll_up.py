@@ -75,7 +75,8 @@ def on_one_line(
     """
     lines = {term: ontology.line(term) if term else frozenset() for term in set(rows)}
     found = {term: [column in line for column in columns] for term, line in lines.items()}
-    return np.array([found[term] for term in rows], dtype=np.bool_)
+    related = np.array([found[term] for term in rows], dtype=np.bool_)
+    return related.reshape(len(rows), len(columns))
 
 
 def roll_up(

@@ -12,10 +12,13 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._matrix import get_matrix, layer_names, take_rows
 from scmmgpt_tl._warnings import warn
 
+from ._readable import first_unreadable
 from ._values import LARGEST_LOG, Kind, Values, measure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 Counts = Literal["auto", "raw", "lognorm"]
 
@@ -107,10 +110,11 @@ def check_counts(
         msg = f"`counts` must be 'auto', 'raw' or 'lognorm', not {counts!r}."
         raise ValueError(msg)
     layer = _choose_layer(adata, layer=layer, counts=counts)
-    values, n_sampled = _sample(get_matrix(adata, layer))
-    slot = _slot(layer)
+    rows, block = _sample(get_matrix(adata, layer))
+    values, slot = measure(block), _slot(layer)
     if not values.readable:
-        msg = f"{slot} {_what_is_wrong(values)}{_cure(adata, layer)}"
+        first = first_unreadable(block, rows, adata=adata)
+        msg = f"{slot} {_what_is_wrong(values, first)}{_cure(adata, layer)}"
         raise ValueError(msg)
     kind, base = _judge(adata, layer, values, counts=counts)
     message = f"{slot} holds {_words(kind, values, base)}."
@@ -125,7 +129,7 @@ def check_counts(
         negatives=values.negatives,
         nans=values.nans + values.infs,
         log_base=base,
-        n_sampled=n_sampled,
+        n_sampled=rows.size,
         message=message,
     )
 
@@ -141,10 +145,10 @@ def _choose_layer(adata: AnnData, *, layer: str | None, counts: Counts) -> str |
     raise ValueError(msg)
 
 
-def _sample(matrix: Any) -> tuple[Values, int]:
+def _sample(matrix: Any) -> tuple[NDArray[np.intp], csr_matrix]:
     n_obs = matrix.shape[0]
     rows = np.unique(np.linspace(0, n_obs - 1, min(n_obs, _SAMPLE)).astype(np.intp))
-    return measure(take_rows(matrix, rows)), rows.size
+    return rows, take_rows(matrix, rows)
 
 
 def _judge(
@@ -210,11 +214,11 @@ def _words(kind: Kind, values: Values, base: float | None) -> str:
     assert_never(kind)
 
 
-def _what_is_wrong(values: Values) -> str:
+def _what_is_wrong(values: Values, first: str) -> str:
     found = {"negative": values.negatives, "NaN": values.nans, "infinite": values.infs}
     listed = " and ".join(f"{number} {name}" for name, number in found.items() if number)
     scaled = " It looks scaled or centred." if values.negatives else ""
-    return f"holds {listed} values among the cells looked at; counts are needed.{scaled}"
+    return f"holds {listed} values among the cells looked at; {first}. Counts are needed.{scaled}"
 
 
 def _cure(adata: AnnData, layer: str | None, *, logged: bool = False) -> str:
@@ -238,5 +242,5 @@ def _cure(adata: AnnData, layer: str | None, *, logged: bool = False) -> str:
 
 def _kind(matrix: Any) -> Kind | None:
     """Kind of the values of another slot; `None` where they are of no use."""
-    values, _ = _sample(matrix)
+    values = measure(_sample(matrix)[1])
     return values.kind(logged=False) if values.readable and values.max > 0 else None

@@ -44,6 +44,8 @@ class GeneReport:
         `var_names` or the column of `.var` that was used.
     index
         For each feature of the file the model's gene, -1 for none.
+    is_gene
+        Which features of the file are genes.
     """
 
     n_file: int
@@ -58,6 +60,7 @@ class GeneReport:
     beside: str
     source: str
     index: NDArray[np.intp] = field(repr=False, compare=False)
+    is_gene: NDArray[np.bool_] = field(repr=False, compare=False)
 
     @property
     def measured(self) -> NDArray[np.bool_]:

@@ -225,6 +225,7 @@ def _report(best: _Attempt, is_gene: NDArray[np.bool_], *, n_model: int) -> Gene
         beside=best.guess.beside,
         source=best.source,
         index=index,
+        is_gene=is_gene,
     )
 
 
@@ -243,9 +244,10 @@ def _refuse_few(
     report: GeneReport, names: Sequence[str], genes: GeneTable, *, least: float
 ) -> NoReturn:
     whose = "mouse " if report.species == "mouse" else ""
+    shown = ", ".join(names[:_SHOWN]) or "none"
     msg = (
         f"Only {report.n_matched} of {report.n_file - report.n_not_genes} {whose}genes are known to "
-        f"the model; {math.ceil(least)} are needed. The file has {', '.join(names[:_SHOWN])} in "
+        f"the model; {math.ceil(least)} are needed. The file has {shown} in "
         f"{report.source}; the model has {', '.join(genes.symbols[:_SHOWN])}. "
         "Pass `gene_symbols=` to name the column of `.var` with symbols or Ensembl ids."
     )

@@ -6,12 +6,14 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-from scmmgpt_tl._columns import read_column
+from scmmgpt_tl._columns import read_full_column
 from scmmgpt_tl._matrix import get_matrix, row_blocks
 
 from ._counts import check_counts
+from ._readable import refuse_unreadable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,14 +87,21 @@ def neighborhoods(
     if graph is None:
         graph = _nearest(_places(adata, basis), n_neighbors, slides)
     near = _ones(graph, slides)
-    blocks = [block for _, _, block in row_blocks(get_matrix(adata, report.layer), BLOCK)]
-    own = sparse.vstack([sparse.csr_matrix((0, adata.n_vars), dtype=np.float32), *blocks])
+    blocks = [sparse.csr_matrix((0, adata.n_vars), dtype=np.float32)]
+    for start, stop, block in row_blocks(get_matrix(adata, report.layer), BLOCK):
+        refuse_unreadable(block, np.arange(start, stop), adata=adata, slot=report.slot)
+        blocks.append(block)
+    own = sparse.vstack(blocks)
     obs = adata.obs.copy()
     obs["n_neighbors"] = np.asarray(near.sum(axis=1)).ravel().astype(np.int64)
-    held = {key: value.copy() for key, value in adata.obsm.items()}
     kept = {key: deepcopy(adata.uns[key]) for key in OF_SLIDES if key in adata.uns}
     pooled = sparse.csr_matrix(own + near @ own, dtype=np.float32)
-    return AnnData(pooled, obs=obs, var=adata.var.copy(), obsm=held, uns=kept)
+    made = AnnData(pooled, obs=obs, var=adata.var.copy(), uns=kept)
+    for key, value in adata.obsm.items():
+        # Names of cells that were no texts are texts now.
+        named = isinstance(value, pd.DataFrame)
+        made.obsm[key] = value.set_axis(made.obs_names) if named else value.copy()
+    return made
 
 
 def _given(adata: AnnData, connectivities_key: str | None) -> sparse.coo_matrix | None:
@@ -150,6 +159,6 @@ def _places(adata: AnnData, basis: str) -> NDArray[np.float64]:
 def _slides(adata: AnnData, library_key: str | None) -> NDArray[Any]:
     if library_key is None:
         return np.zeros(adata.n_obs, dtype=np.intp)
-    slides = read_column(adata.obs, library_key, argument="library_key")
+    slides = read_full_column(adata.obs, library_key, argument="library_key")
     codes: NDArray[np.intp] = slides.astype("category").cat.codes.to_numpy()
     return codes

@@ -12,19 +12,21 @@ from scmmgpt_tl._keys import AnnotationKeys
 
 from ._annotation import annotation_results
 from ._answers.decide import Rule, decide, read_level
-from ._answers.judge import own_judge, published_judge
+from ._answers.judge import calibration_of, own_reading, published_reading
 from ._answers.verdict import judge_cells, judge_groups, spread
 from ._arguments import as_given, check_arguments
 from ._groups import read_groups
 from ._labels import resolve_labels
 from ._on_files import takes_paths
 from ._session import is_published, load_judging, open_session
+from ._workers.rows import read_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from anndata import AnnData
+    from distributed import Client
     from mudata import MuData
 
     from scmmgpt_tl.model import EncoderModel, Model
@@ -52,6 +54,7 @@ def annotate(
     species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
+    client: Client | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
     """Say for every cell, or every group of cells, what it is and how sure that is.
@@ -95,6 +98,7 @@ def annotate(
     {species}
     {mod}
     {batch_size}
+    {client}
     {copy}
 
     Returns
@@ -113,6 +117,8 @@ def annotate(
     `adata.obs['scmm_cell_type_reason' | key_added + '_reason']` : :class:`pandas.Series` (dtype `category`)
         `"ok"`, or why the cell is unknown: `"doublet"` or `"empty droplet"` where it more likely
         is one of these than a cell, `"low score"`, `"few genes"`, `"no counts"`, `"no group"`.
+    `adata.obs['scmm_cell_type_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.obsm['scmm_cell_type_scores' | key_added + '_scores']` : :class:`pandas.DataFrame` (dtype `float32`)
         Probability of each label in each cell; what they lack to 1 is the chance that the droplet
         holds two cells, or none. A `"/"` in a name becomes `"|"`.
@@ -159,15 +165,17 @@ def annotate(
     cl = ontology.load()
     asked = resolve_labels(labels, own=getattr(loaded, "labels", None), tissue=tissue, ontology=cl)
     if is_published(loaded):
-        judge = published_judge(loaded, asked, cl)
+        reading = published_reading(loaded, asked, cl)
     else:
-        judge = own_judge(session, asked, cl)
-    calibration = judge.calibration
+        reading = own_reading(session, asked, cl)
+    calibration = calibration_of(loaded)
     groups = None if groupby is None else read_groups(session.adata.obs, groupby)
     limit = calibration.threshold if threshold is None else float(threshold)
     rule = Rule(read_level(level, labels=asked, ontology=cl), limit, calibration, cl)
     start = logg.info(f"annotating {session.n_obs} cells with {len(asked)} labels")
-    found = session.run(judge.kernel, batch_size=batch_size, desc="annotate", reader=judge.reader)
+    found = read_cells(
+        session, reading, batch_size=batch_size, desc="annotate", client=client, model=model
+    )
     cells = judge_cells(
         decide(found["p"], asked, rule),
         found["n_genes"],
@@ -193,6 +201,7 @@ def annotate(
         keys,
         cells,
         p=found["p"],
+        coverage=found["coverage"],
         labels=asked,
         params=params,
         tables=tables,

@@ -36,7 +36,7 @@ class Annotated(NamedTuple):
     table
         Its labels, with `name`, `cl_id` and `description`.
     cells
-        `label`, `cl_id`, `score`, `margin` and `reason` of each cell.
+        `label`, `cl_id`, `score`, `margin`, `reason` and `coverage` of each cell.
     p
         Probability of each label in each cell, `(n_cells, n_labels)`.
     """
@@ -63,6 +63,11 @@ class Annotated(NamedTuple):
     def reasons(self) -> NDArray[np.object_]:
         """Why each cell is unknown, or `"ok"`; `(n_cells,)`."""
         return self.cells["reason"].to_numpy().astype(object)
+
+    @property
+    def coverage(self) -> NDArray[np.float32]:
+        """How much of each cell the model could read, `(n_cells,)`."""
+        return self.cells["coverage"].to_numpy().astype(np.float32)
 
 
 def read_annotated(

@@ -29,6 +29,7 @@ def annotation_results(
     cells: Verdict,
     *,
     p: NDArray[np.floating],
+    coverage: NDArray[np.float32],
     labels: LabelSet,
     params: Mapping[str, Any],
     tables: Mapping[str, Any],
@@ -44,6 +45,8 @@ def annotation_results(
         What is said of each cell.
     p
         Probability of each label in each cell, `(n_cells, n_labels)`.
+    coverage
+        How much of each cell the model could read, `(n_cells,)`.
     labels
         The labels.
     params
@@ -74,6 +77,7 @@ def annotation_results(
             keys.margin: cells.margins,
             keys.cl: _categorical(cells.cl_ids),
             keys.reason: _categorical(cells.reasons),
+            keys.coverage: coverage,
         },
         obsm={keys.scores: frame},
         uns={keys.uns: record},

@@ -96,6 +96,8 @@ def deconvolve(
     `adata.obs['scmm_mixture_fit' | key_added + '_fit']` : :class:`pandas.Series` (dtype `float32`)
         Share of the deviance from the average spot that the mixture explains: 1 for all of it, 0
         or less where the mixture is no better than the average.
+    `adata.obs['scmm_mixture_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the spot's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['scmm_mixture' | key_added]` : :class:`dict`
         `params` of the call, `labels` (`name`, `cl_id`, `text` that the model read, `column`) and
         `n_genes` that were looked at.
@@ -143,7 +145,11 @@ def deconvolve(
     texts = _texts(asked)
     profiles = np.stack([one.shares for one in expect(texts, session.model, steps=None)])
     genes = telling_genes(profiles, session.measured)
-    session.tell_empty(sum(int((n_genes(block) == 0).sum()) for block in session.blocks()))
+    n_empty, covered = 0, [np.empty(0, dtype=np.float32)]
+    for block, of_block in session.read():
+        covered.append(of_block)
+        n_empty += int((n_genes(block) == 0).sum())
+    session.tell_empty(n_empty)
     found = unmix(lambda: (rows[:, genes] for rows in session.blocks()), profiles[:, genes])
     columns = column_names(asked.names)
     shares = pd.DataFrame(
@@ -155,6 +161,7 @@ def deconvolve(
         obs={
             keys.label: pd.Categorical(names[found.shares.argmax(1)], list(asked.names)),
             keys.fit: found.fit.astype(np.float32),
+            keys.coverage: np.concatenate(covered),
         },
         obsm={keys.shares: shares},
         uns={

@@ -102,8 +102,9 @@ def describe(
     `adata.uns['scmm_description' | key_added]` : :class:`dict`
         `params` of the call; `genes`, the report of the gene matching; `groups`, a frame with
         `group`, `n_cells`, `label`, `cl_id`, `score`, `top_genes`, `top_terms`, `lineage`,
-        `description` and `written_by` (`"decoder"`, `"decoder, shortened"`, or `"evidence"` where
-        nothing the decoder wrote could stand).
+        `description`, `written_by` (`"decoder"`, `"decoder, shortened"`, or `"evidence"` where
+        nothing the decoder wrote could stand) and `coverage`, the mean share of the expression of
+        its cells that the model could read.
 
     Raises
     ------

@@ -10,14 +10,16 @@ from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
-from ._kernels import embedding
+from ._kernels import as_vectors
 from ._on_files import takes_paths
 from ._session import load_any, open_session
+from ._workers.rows import read_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from distributed import Client
     from mudata import MuData
 
     from scmmgpt_tl.model import EncoderModel, Model
@@ -50,6 +52,7 @@ def embed(
     species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
+    client: Client | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
     """Embed cells into the space that the model shares with text, or by a published encoder.
@@ -68,6 +71,7 @@ def embed(
     {species}
     {mod}
     {batch_size}
+    {client}
     {copy}
 
     Returns
@@ -77,6 +81,8 @@ def embed(
 
     `adata.obsm['X_scmm' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
         One row per cell: unit vectors, but for published encoders that do without.
+    `adata.obs['X_scmm_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['X_scmm' | key_added]` : :class:`dict`
         `params` of the call and `genes`, the report of the gene matching.
 
@@ -111,12 +117,16 @@ def embed(
         text=False,
     )
     start = logg.info(f"embedding {session.n_obs} cells")
-    found = session.run(embedding, batch_size=batch_size, desc="embed")
+    found = read_cells(
+        session, as_vectors, batch_size=batch_size, desc="embed", client=client, model=model
+    )
     record = {
         "params": session.params(key_added=keys.obsm),
         "genes": session.prepared.gene_report.summary(),
     }
-    Results(obsm={keys.obsm: found["cell"]}, uns={keys.uns: record}).write(
-        session.found, start=start
-    )
+    Results(
+        obs={keys.coverage: found["coverage"]},
+        obsm={keys.obsm: found["cell"]},
+        uns={keys.uns: record},
+    ).write(session.found, start=start)
     return session.data if copy else None

@@ -70,9 +70,9 @@ def gene_network(
     nothing here says who regulates whom. Beside each tie stands the correlation of the two genes'
     expression in the same cells.
 
-    Ties of expression found genes of one biological process more often than those of attributions
-    did, in :doc:`the benchmarks </benchmarks>`: to find co-regulated genes, go by `coexpression`.
-    This network is for what the model makes of the genes.
+    The network is for what the model makes of genes; to look for co-regulated ones, go by
+    `coexpression`. How often either ties genes of one biological process is asked in
+    :doc:`the benchmarks </benchmarks>`.
 
     Parameters
     ----------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
+from scmmgpt_tl._columns import read_full_column
 from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import IntegrationKeys
 from scmmgpt_tl._results import Results
@@ -122,6 +123,8 @@ def integrate(
         With `"scanvi"` the latent space by itself.
     `adata.obs['X_scmm_integrated_seed' | key_added + '_seed']` : :class:`pandas.Series` (dtype `category`)
         With `"scanvi"` the label that each cell was shown with, or `"unknown"`.
+    `adata.obs['X_scmm_integrated_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['X_scmm_integrated' | key_added]` : :class:`dict`
         `params` of the call; `genes`, the report of the gene matching; `batches`, a frame with
         `batch`, `n_cells` and, with `"linear"`, `moved`, how far its cells were moved in the mean
@@ -172,7 +175,8 @@ def integrate(
     said = read_said(session, key, vectors=use_rep is None, batch_size=batch_size)
     table = pd.DataFrame({"batch": list(batches.names), "n_cells": batches.sizes})
     places: dict[str, NDArray[np.floating]] = {}
-    columns, tables = {}, {"genes": session.prepared.gene_report.summary(), "batches": table}
+    columns: dict[str, Any] = {keys.coverage: said.coverage}
+    tables = {"genes": session.prepared.gene_report.summary(), "batches": table}
     if method == "linear":
         places[keys.obsm], moved = _linear(session, said, batches, place=own_place)
         table["moved"] = moved
@@ -247,13 +251,8 @@ def _scanvi(
 
 
 def _read_batches(obs: pd.DataFrame, batch_key: str) -> Groups:
+    read_full_column(obs, batch_key, argument="batch_key")
     batches = read_groups(obs, batch_key, argument="batch_key")
-    if missing := int((batches.codes < 0).sum()):
-        msg = (
-            f"{missing} cells have no batch in .obs[{batch_key!r}]. Fill these in, or leave the cells "
-            "out."
-        )
-        raise ValueError(msg)
     if len(batches.names) < 2:
         msg = (
             f".obs[{batch_key!r}] has one batch, {batches.names[0]!r}: there is nothing to integrate. "

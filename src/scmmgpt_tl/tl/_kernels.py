@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-    from scmmgpt_tl.model import Model
+    from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.encoder_model import CellVectors
     from scmmgpt_tl.model.scmmgpt import CellStates
 
     from ._answers.scoring import Scoring
 
-__all__ = ["GroupSums", "cosines", "embedding", "probabilities"]
+__all__ = ["GroupSums", "as_vectors", "beside_texts", "cosines", "embedding", "probabilities"]
 
 
 def embedding(states: CellStates | CellVectors, rows: csr_matrix) -> dict[str, Any]:
@@ -39,6 +39,38 @@ def embedding(states: CellStates | CellVectors, rows: csr_matrix) -> dict[str, A
     `cell`, `(n_cells, width)`, and `n_genes`, `(n_cells,)`.
     """
     return {"cell": states.cell, "n_genes": n_genes(rows)}
+
+
+def as_vectors(model: Model | EncoderModel) -> tuple[Any, Callable[..., dict[str, Any]]]:
+    """Read cells for their vectors.
+
+    Parameters
+    ----------
+    model
+        Reads them.
+
+    Returns
+    -------
+    What encodes batches, and what is kept of each.
+    """
+    return model, embedding
+
+
+def beside_texts(
+    model: Model, *, text: NDArray[np.float32]
+) -> tuple[Any, Callable[..., dict[str, Any]]]:
+    """Read cells for their similarity with texts.
+
+    Parameters
+    ----------
+    model, text
+        As for :func:`cosines`.
+
+    Returns
+    -------
+    What encodes batches, and what is kept of each.
+    """
+    return model, cosines(model, text)
 
 
 def cosines(model: Model, text: NDArray[np.float32]) -> Callable[..., dict[str, Any]]:

@@ -218,6 +218,7 @@ def label_transfer(
         keys,
         cells,
         p=p,
+        coverage=found["coverage"],
         labels=labels,
         params=params,
         tables=tables,

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import DEFAULT_MODALITY
+from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.cells import StoredCells, part_of
+from scmmgpt_tl._stream.cells import StoredCells, found_in
 from scmmgpt_tl._stream.identity import identity
 from scmmgpt_tl._stream.put_together import put_together
 from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share
 
 from ._at_once import run_at_once
-from ._session import load_any, model_params
+from ._session import load_any, model_described
+from ._workers.shards import make_shards
+from ._workers.workers import workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anndata import AnnData
+    from distributed import Client
 
-    from scmmgpt_tl._stream.cells import Part
+    from ._workers.workers import Workers
 
     Paths: TypeAlias = str | Path | Sequence[str | Path]
 
@@ -74,10 +78,12 @@ def takes_paths(
         @wraps(tool)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             given = inspect.signature(tool).bind(*args, **kwargs)
+            given.apply_defaults()
+            if given.arguments.get("client") is not None:
+                workers_of(given.arguments["client"], given.arguments["model"])
             paths = given.arguments["adata"]
             if not _are_paths(paths):
                 return tool(*args, **kwargs)
-            given.apply_defaults()
             options = {name: value for name, value in given.arguments.items() if name != "adata"}
             return _run_on_files(tool, paths, options)  # type: ignore[return-value]
 
@@ -89,12 +95,12 @@ def takes_paths(
 def _run_on_files(
     tool: Callable[..., Any], paths: Paths, options: dict[str, Any]
 ) -> AnnData | None:
-    copy = options.pop("copy")
+    copy, client = options.pop("copy"), options.pop("client", None)
     files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if copy and len(files) != 1:
         msg = "`copy=True` returns one object. Pass one path, or read the files beside the inputs."
         raise ValueError(msg)
-    targets = [run_on_file(tool, path, options) for path in files]
+    targets = [run_on_file(tool, path, options, client=client) for path in files]
     if not copy:
         return None
     found: AnnData = _files.read(targets[0])
@@ -107,6 +113,7 @@ def run_on_file(
     options: Mapping[str, Any],
     *,
     share: Share = Share(),  # noqa: B008 - it cannot be changed
+    client: Client | None = None,
 ) -> Path:
     """Run a tool over a file, or over a share of it, going on with what was done before.
 
@@ -117,9 +124,11 @@ def run_on_file(
     path
         A `.h5ad` or `.h5mu` file, or a `.zarr` folder; it is only read.
     options
-        Arguments of the tool, without `copy`.
+        Arguments of the tool, without `copy` and `client`.
     share
         Which part of the work to do; results are put together where it is all of it.
+    client
+        Connected with workers that do it; by default this process does.
 
     Returns
     -------
@@ -133,27 +142,30 @@ def run_on_file(
         If a run of another kind was begun here, or the tool refuses the cells.
     """
     tool = inspect.unwrap(tool)
+    workers = None if client is None else workers_of(client, options.get("model"))
     options = {**options, "model": load_any(options.get("model"))}
     needs = _NEEDS.get(tool, _Needs())
     at_once = needs.all_cells(options)
-    if at_once and not share.is_whole:
-        msg = "`--shard` is for tools that look at one cell at a time, without `groupby`: leave it out."
+    if at_once and not (share.is_whole and workers is None):
+        msg = (
+            "`--shard`, `--dask` and `client` are for tools that look at one cell at a time, without "
+            "`groupby`: leave them out."
+        )
         raise ValueError(msg)
     cells = StoredCells(path, mod=options.get("mod"))
     try:
         target = results_path(path, options.get("mod"))
         _files.check_target(target, source=path, overwrite=True)
         if at_once:
-            columns = _given(options, needs.columns)
             run_at_once(
                 partial(tool, **options),
                 cells,
                 target,
-                columns=columns,
+                columns=_given(options, needs.columns),
                 keys=_given(options, needs.keys),
             )
         else:
-            _run_in_shards(tool, cells, options, share=share, target=target)
+            _run_in_shards(tool, cells, options, share=share, target=target, workers=workers)
     finally:
         cells.close()
     return target
@@ -166,13 +178,25 @@ def _run_in_shards(
     *,
     share: Share,
     target: Path,
+    workers: Workers | None,
 ) -> None:
-    manifest = _manifest(tool, cells, options)
+    reader = model_described(options["model"])
+    if workers is not None:
+        # What is wrong with the call or the file is told here, before others are set to work.
+        found_in(tool, cells, options, range(0))
+        reader = workers.agree(options["model"])
+    manifest = _manifest(tool, cells, options, reader=reader)
     run = RunFolder.begin(_folder(target, tool, options.get("key_added")), manifest)
+    shards = share.of_shards(run.manifest.shards())
     try:
         with run.working(share):
-            for rows in share.of_shards(run.manifest.shards()):
-                run.do(rows, partial(_found, partial(tool, **options), cells))
+            if workers is None:
+                for rows in shards:
+                    run.do(rows, partial(found_in, tool, cells, options))
+            else:
+                make_shards(
+                    run, shards, workers, tool=tool.__name__, path=cells.path, options=options
+                )
     except InUseError:
         raise
     except BaseException:
@@ -273,18 +297,18 @@ def _given(options: Mapping[str, Any], arguments: Sequence[str]) -> list[str]:
     return [options[name] for name in arguments if options.get(name) is not None]
 
 
-def _found(tool: Callable[[Part], Any], cells: StoredCells, rows: range) -> AnnData:
-    part = part_of(cells, rows)
-    tool(part)
-    return part.found
-
-
-def _manifest(tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any]) -> Manifest:
-    model = options["model"]
+def _manifest(
+    tool: Callable[..., Any],
+    cells: StoredCells,
+    options: Mapping[str, Any],
+    *,
+    reader: Mapping[str, Any],
+) -> Manifest:
     said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
+    said["nan"] = settings.nan
     return Manifest(
         tool=tool.__name__,
-        model={**model_params(model), "dtype": str(model.dtype)},
+        model=dict(reader),
         input=identity(cells),
         arguments=flat(said),
         shard_rows=run_folder.SHARD_ROWS,

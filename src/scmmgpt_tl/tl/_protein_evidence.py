@@ -151,6 +151,7 @@ def joint_annotation(
         AnnotationKeys(str(params["key_added"])),
         judge_again(decision, reasons),
         p=p,
+        coverage=annotated.coverage,
         labels=labels,
         params={**params, "threshold": limit, **({} if level is None else {"level": level})},
         tables={},

@@ -10,7 +10,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._columns import read_column
+from scmmgpt_tl._columns import read_full_column
 from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import ProteinKeys
 from scmmgpt_tl._results import Results, flat, target
@@ -191,7 +191,7 @@ def proteins(
 def _read_batches(adata: AnnData, batch_key: str | None) -> list[str]:
     if batch_key is None:
         return [""] * adata.n_obs
-    return [str(batch) for batch in read_column(adata.obs, batch_key, argument="batch_key")]
+    return [str(batch) for batch in read_full_column(adata.obs, batch_key, argument="batch_key")]
 
 
 def _tell(panel: Panel) -> None:

@@ -11,6 +11,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl._results import flat
+from scmmgpt_tl._settings import settings
 
 from ._annotated import Annotated, read_annotated
 from ._annotation import annotation_results
@@ -52,6 +53,7 @@ class _Start(NamedTuple):
     labels: LabelSet
     p: NDArray[np.float64]  # (cells, labels)
     reasons: NDArray[np.object_]
+    coverage: NDArray[np.float32]
     given: NDArray[np.intp]  # (cells,) label, -1 where not known
 
 
@@ -133,7 +135,7 @@ def refine(
     >>> scmm.tl.annotate(adata, ["T cell", "B cell", "macrophage", "plasma cell", "mast cell"])
     >>> scmm.tl.refine(adata)
     >>> list(scmm.get.annotation_df(adata, key="scmm_refined"))
-    ['label', 'cl_id', 'score', 'margin', 'reason']
+    ['label', 'cl_id', 'score', 'margin', 'reason', 'coverage']
 
     See Also
     --------
@@ -179,6 +181,7 @@ def refine(
             "gene_symbols": gene_symbols,
             "species": tables["genes"]["species"] if tables else species,
             "mod": mod,
+            "nan": settings.nan,
             **model_params(loaded),
         }
     )
@@ -186,6 +189,7 @@ def refine(
         keys,
         cells,
         p=p,
+        coverage=before.coverage,
         labels=before.labels,
         params=params,
         tables=tables,
@@ -229,7 +233,7 @@ def _read(adata: AnnData, annotated: Annotated, labels_key: str | None) -> _Star
     if new:
         of_new = np.repeat(NEW_SHARE / len(new) * p.sum(1, keepdims=True), len(new), axis=1)
         p = np.hstack([(1 - NEW_SHARE) * p, of_new])
-    return _Start(labels, p, annotated.reasons, given)
+    return _Start(labels, p, annotated.reasons, annotated.coverage, given)
 
 
 def _match(

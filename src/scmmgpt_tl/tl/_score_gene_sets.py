@@ -81,6 +81,8 @@ def score_gene_sets(
     `adata.obsm['scmm_gene_sets' | key_added]` : :class:`pandas.DataFrame` (dtype `float32`)
         t value of each set in each cell; 0 for a cell without counts. A `"/"` in a name becomes
         `"|"`.
+    `adata.obs['scmm_gene_sets_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['scmm_gene_sets' | key_added]` : :class:`dict`
         `params` of the call, and `genes`, a frame with `set`, `gene`, `weight`, `measured` and
         `source` (`"genes"` or `"text"`).
@@ -121,10 +123,17 @@ def score_gene_sets(
     )
     sets = read_gene_sets(gene_sets, session.model, session.measured, n_genes=n_genes)
     start = logg.info(f"scoring {session.n_obs} cells for {len(sets.names)} gene sets")
-    blocks = [score_sets(rows, sets.weights, session.measured) for rows in session.blocks()]
-    scores = np.concatenate([np.empty((0, len(sets.names)), dtype=np.float32), *blocks])
-    frame = pd.DataFrame(scores, index=session.adata.obs_names, columns=sets.names)
+    blocks = [np.empty((0, len(sets.names)), dtype=np.float32)]
+    covered = [np.empty(0, dtype=np.float32)]
+    for rows, of_rows in session.read():
+        blocks.append(score_sets(rows, sets.weights, session.measured))
+        covered.append(of_rows)
+    frame = pd.DataFrame(np.concatenate(blocks), index=session.adata.obs_names, columns=sets.names)
     params = session.params(n_genes=n_genes, key_added=key_added)
     record = {"params": params, "genes": sets.table}
-    Results(obsm={keys.obsm: frame}, uns={keys.uns: record}).write(session.found, start=start)
+    Results(
+        obs={keys.coverage: np.concatenate(covered)},
+        obsm={keys.obsm: frame},
+        uns={keys.uns: record},
+    ).write(session.found, start=start)
     return session.data if copy else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scanpy import logging as logg
@@ -11,15 +12,17 @@ from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import SearchKeys
 from scmmgpt_tl._results import Results
 
-from ._kernels import cosines
+from ._kernels import beside_texts
 from ._labels import embed_wordings
 from ._on_files import takes_paths
 from ._session import open_session
+from ._workers.rows import read_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from distributed import Client
     from mudata import MuData
 
     from scmmgpt_tl.model import Model
@@ -44,6 +47,7 @@ def search(
     species: Asked = "auto",
     mod: str | None = None,
     batch_size: int | None = None,
+    client: Client | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
     """Score every cell by how well a text fits it.
@@ -65,6 +69,7 @@ def search(
     {species}
     {mod}
     {batch_size}
+    {client}
     {copy}
 
     Returns
@@ -74,6 +79,8 @@ def search(
 
     `adata.obs['scmm_search' | key_added]` : :class:`pandas.Series` (dtype `float32`)
         Score between -1 and 1, the higher the better; 0 for a cell without counts.
+    `adata.obs['scmm_search_coverage' | key_added + '_coverage']` : :class:`pandas.Series` (dtype `float32`)
+        Share of the cell's expression that the model could read; see :doc:`/user_guide/input`.
     `adata.uns['scmm_search' | key_added]` : :class:`dict`
         `params` of the call, with `query` and its `cl_id` where the ontology knows it.
 
@@ -107,11 +114,15 @@ def search(
     start = logg.info(f"searching {session.n_obs} cells for {query!r}")
     term, wordings = read_query(query, ontology=ontology.load())
     text = embed_wordings([wordings], session.model)
-    found = session.run(cosines(session.model, text), batch_size=batch_size, desc="search")
-    params = session.params(query=query, cl_id=term, key_added=key_added)
-    Results(obs={keys.obs: found["cosine"][:, 0]}, uns={keys.uns: {"params": params}}).write(
-        session.found, start=start
+    reading = partial(beside_texts, text=text)
+    found = read_cells(
+        session, reading, batch_size=batch_size, desc="search", client=client, model=model
     )
+    params = session.params(query=query, cl_id=term, key_added=key_added)
+    Results(
+        obs={keys.obs: found["cosine"][:, 0], keys.coverage: found["coverage"]},
+        uns={keys.uns: {"params": params}},
+    ).write(session.found, start=start)
     return session.data if copy else None
 
 

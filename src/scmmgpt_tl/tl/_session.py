@@ -14,6 +14,7 @@ from scmmgpt_tl._settings import settings
 from scmmgpt_tl._warnings import warn
 
 from ._opened import open_cells
+from ._reading import read_covered, run_covered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "load_any",
     "load_judging",
+    "model_described",
     "model_params",
     "open_session",
 ]
@@ -90,6 +92,10 @@ class Session:
         """Read the counts."""
         return self.prepared.blocks()
 
+    def read(self) -> Iterator[tuple[csr_matrix, NDArray[np.float32]]]:
+        """Read the counts, and how much of each cell's expression the model reads in them."""
+        return read_covered(self.prepared, self.loaded)
+
     def run(
         self,
         kernel: Callable[[Any, csr_matrix], dict[str, Any]],
@@ -113,16 +119,13 @@ class Session:
 
         Returns
         -------
-        The kernel's arrays over all cells, in order.
+        The kernel's arrays over all cells, in order, and `coverage`, what :meth:`read` tells.
         """
-        from scmmgpt_tl.model.runner import map_cells
-
-        outputs, report = map_cells(
-            self.loaded if reader is None else reader,
-            self.blocks(),
-            kernel,
-            n_obs=self.n_obs,
-            measured=self.measured,
+        outputs, report = run_covered(
+            self.prepared,
+            self.loaded,
+            reader=self.loaded if reader is None else reader,
+            kernel=kernel,
             batch_size=settings.batch_size if batch_size is None else batch_size,
             progress=settings.show_progress,
             desc=desc,
@@ -159,6 +162,7 @@ class Session:
                 **self.arguments,
                 "slot": self.prepared.count_report.slot,
                 "values": self.prepared.count_report.kind,
+                "nan": settings.nan,
                 **model_params(self.loaded),
             }
         )
@@ -226,6 +230,17 @@ def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
         "sha256": model.sha256,
         "version": version("scmmgpt-tl"),
     }
+
+
+def model_described(model: Model | EncoderModel) -> dict[str, str | None]:
+    """Tell what must be the same wherever cells of one run are read: the model and its precision.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    return {**model_params(model), "dtype": str(model.dtype)}
 
 
 def load(model: Model | EncoderModel | str | Path | None) -> Model:

@@ -163,6 +163,19 @@ def test_heads_must_be_a_number(make_folder):
         load_model(folder, device="cpu")
 
 
+def test_an_encrypted_archive_is_no_checkpoint(make_folder):
+    path = make_folder() / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    # The first bit of the flags of every member, in its own header and in the list at the end.
+    for sign, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = -1
+        while (start := content.find(sign, start + 1)) >= 0:
+            content[start + place] |= 1
+    path.write_bytes(content)
+    with pytest.raises((ValueError, FileNotFoundError)):
+        load_model(path.parent, device="cpu")
+
+
 @pytest.mark.parametrize("slot", ["hyper_parameters", "optimizer_states", "callbacks", "loops"])
 def test_code_beside_the_weights_never_runs(make_folder, harm, harmless, slot):
     harmless(make_folder(1, None, **{slot: harm}), "cannot be read as tensors alone")

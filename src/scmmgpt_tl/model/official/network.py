@@ -148,7 +148,7 @@ class OfficialNetwork(nn.Module):
 
     def read(self, memory: Memory) -> torch.Tensor:
         """Let the queries read cells: their states, (cells, queries, hidden)."""
-        rows = self.queries.expand(len(memory.keys[0]), -1, -1)
+        rows = self.queries.expand(memory.keys[0].shape[0], -1, -1)
         seen = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
         return self.qformer(rows, seen, memory, n_reading=rows.shape[1])
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
 from scmmgpt_tl.model.bert import BertSizes
 from scmmgpt_tl.model.cell_text_model import TextSide
-from scmmgpt_tl.model.checkpoint import join_attention, read_state, rename
+from scmmgpt_tl.model.checkpoint import DAMAGED_ZIP, join_attention, read_state, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.encoders.scgpt.reader import build_network, read_vocabulary, symbols_of
 from scmmgpt_tl.model.encoders.scgpt.tokenizer import ScGPTTokenizer
@@ -149,7 +149,7 @@ def _stage(path: Path) -> int | None:
             if not pickles or pickles[0].file_size > _MAX_PICKLE:
                 return None
             content = archive.read(pickles[0])
-    except (BadZipFile, OSError):
+    except DAMAGED_ZIP:
         return None
     return next((n for n, root in _STAGES.items() if root.encode() in content), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from scmmgpt_tl.tl._kernels import probabilities
 from .scoring import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model import EncoderModel, Model
@@ -23,8 +25,19 @@ if TYPE_CHECKING:
     from scmmgpt_tl.ontology import CellOntology
     from scmmgpt_tl.tl._labels import LabelSet
     from scmmgpt_tl.tl._session import Session
+    from scmmgpt_tl.tl._workers.rows import Kernel, Reading
 
-__all__ = ["UNCALIBRATED", "Judge", "calibration_of", "own_judge", "published_judge"]
+    from .scoring import Scoring
+
+__all__ = [
+    "UNCALIBRATED",
+    "Judge",
+    "calibration_of",
+    "own_judge",
+    "own_reading",
+    "published_judge",
+    "published_reading",
+]
 
 # Nothing was fitted: shares are scores as they are, and none is too low.
 UNCALIBRATED = Calibration(temperature=1, slope=1, intercept=0, threshold=0, min_genes=1)
@@ -58,6 +71,18 @@ def own_judge(session: Session, asked: LabelSet, ontology: CellOntology) -> Judg
 
     Parameters
     ----------
+    session, asked, ontology
+        As for :func:`own_reading`.
+    """
+    reading = own_reading(session, asked, ontology)
+    return Judge(*reading(session.model), session.model.calibration)
+
+
+def own_reading(session: Session, asked: LabelSet, ontology: CellOntology) -> Reading:
+    """Tell how our model reads cells to score labels.
+
+    Parameters
+    ----------
     session
         The call.
     asked
@@ -66,12 +91,22 @@ def own_judge(session: Session, asked: LabelSet, ontology: CellOntology) -> Judg
         Which label is which kind of cell.
     """
     how = scoring(asked, session.model, ontology=ontology, measured=session.measured)
-    kernel = probabilities(session.model, how, measured=session.measured)
-    return Judge(session.model, kernel, session.model.calibration)
+    return partial(_by_own_model, how=how, measured=session.measured)
 
 
 def published_judge(model: CellTextModel, asked: LabelSet, ontology: CellOntology) -> Judge:
-    """Let a published model judge; labels are written as it was trained to read them.
+    """Let a published model judge.
+
+    Parameters
+    ----------
+    model, asked, ontology
+        As for :func:`published_reading`.
+    """
+    return Judge(*published_reading(model, asked, ontology)(model), UNCALIBRATED)
+
+
+def published_reading(model: CellTextModel, asked: LabelSet, ontology: CellOntology) -> Reading:
+    """Tell how a published model scores labels, which are written as it was trained to read them.
 
     Parameters
     ----------
@@ -87,7 +122,14 @@ def published_judge(model: CellTextModel, asked: LabelSet, ontology: CellOntolog
         model.label_text(name, text or (ontology.definition(key) if key else ""))
         for name, text, key in described
     ]
+    return partial(_by_published_rule, texts=texts)
 
+
+def _by_own_model(model: Model, *, how: Scoring, measured: NDArray[np.bool_]) -> tuple[Any, Kernel]:
+    return model, probabilities(model, how, measured=measured)
+
+
+def _by_published_rule(model: CellTextModel, *, texts: Sequence[str]) -> tuple[Any, Kernel]:
     def kernel(found: Comparison, rows: csr_matrix) -> dict[str, Any]:
         seen = n_genes(rows)
         p = model.shares(found.score).numpy()
@@ -97,4 +139,4 @@ def published_judge(model: CellTextModel, asked: LabelSet, ontology: CellOntolog
         droplet[:, CELL] = 1
         return {"p": p, "droplet": droplet, "n_genes": seen}
 
-    return Judge(model.asking(texts), kernel, UNCALIBRATED)
+    return model.asking(texts), kernel

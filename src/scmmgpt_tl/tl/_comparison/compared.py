@@ -83,8 +83,8 @@ def read_compared(
 
     Returns
     -------
-    The cells, and a frame of what they are: `group`, `n_cells`, `n_unread`, and the medians `counts`
-    and `genes`.
+    The cells, and a frame of what they are: `group`, `n_cells`, `n_unread`, and the medians `counts`,
+    `genes` and `coverage`.
 
     Raises
     ------
@@ -104,6 +104,7 @@ def read_compared(
             "n_unread": [int((~readable & (code == g)).sum()) for g in (0, 1)],
             "counts": [float(np.median(totals[code == g])) for g in (0, 1)],
             "genes": [float(np.median(found["n_genes"][code == g])) for g in (0, 1)],
+            "coverage": [float(np.median(found["coverage"][code == g])) for g in (0, 1)],
         }
     )
     if table["n_cells"].min() < FEWEST_CELLS:

@@ -36,12 +36,15 @@ class Said(NamedTuple):
         `"ok"`, or why the cell is unknown, `(n_cells,)`.
     vectors
         Embedding, `(n_cells, width)`; without columns where nobody asked for it.
+    coverage
+        How much of each cell the model could read, `(n_cells,)`.
     """
 
     p: NDArray[np.floating]
     labels: NDArray[np.object_]
     reasons: NDArray[np.object_]
     vectors: NDArray[np.float32]
+    coverage: NDArray[np.float32]
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -75,7 +78,7 @@ def read_said(session: Session, key: str | None, *, vectors: bool, batch_size: i
     found = np.zeros((len(labels), 0), dtype=np.float32)
     if vectors:
         found = session.run(embedding, batch_size=batch_size, desc="embed")["cell"]
-    return Said(annotated.p, labels, annotated.reasons, found)
+    return Said(annotated.p, labels, annotated.reasons, found, annotated.coverage)
 
 
 def _ask(session: Session, *, batch_size: int | None) -> Said:
@@ -93,4 +96,4 @@ def _ask(session: Session, *, batch_size: int | None) -> Said:
     cells = judge_cells(
         decision, found["n_genes"], found["droplet"], min_genes=calibration.min_genes
     )
-    return Said(found["p"], cells.labels, cells.reasons, found["cell"])
+    return Said(found["p"], cells.labels, cells.reasons, found["cell"], found["coverage"])

@@ -78,6 +78,8 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     import scanpy as sc
     from anndata import AnnData
 
+    if not len(rows):
+        return np.zeros((0, 1), dtype=np.float32)
     wanted = replace(prepared, rows=rows)
     columns = most_variable(map(log_expression, wanted.blocks()), N_GENES)
     nothing = sparse.csr_matrix((0, len(columns)), dtype=np.float32)

@@ -49,6 +49,8 @@ def learn_shares(
     classifier.fit(reference.astype(np.float64), code)
 
     def shares(query: NDArray[np.floating]) -> NDArray[np.float64]:
+        if not len(query):
+            return np.zeros((0, int(code.max()) + 1))
         found: NDArray[np.float64] = classifier.predict_proba(query.astype(np.float64))
         return found
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scmmgpt_tl import ontology
 from scmmgpt_tl.tl._answers.decide import Level, Rule, decide
 from scmmgpt_tl.tl._answers.scoring import scoring
+from scmmgpt_tl.tl._answers.vote import group_mean
 from scmmgpt_tl.tl._kernels import GroupSums, probabilities
 from scmmgpt_tl.tl._labels import UNKNOWN
 
@@ -42,11 +43,14 @@ class Reading(NamedTuple):
         Mean query states, `(n_groups, n_queries, width)`.
     codes
         Group of each cell, -1 where it has none or is too poor to count; `(n_cells,)`.
+    coverage
+        Mean share of the expression of its cells that the model could read, `(n_groups,)`.
     """
 
     p: NDArray[np.float64]
     queries: NDArray[np.float32]
     codes: NDArray[np.intp]
+    coverage: NDArray[np.float64]
 
     @property
     def read(self) -> NDArray[np.bool_]:
@@ -55,7 +59,7 @@ class Reading(NamedTuple):
 
 
 class Dossier(NamedTuple):
-    """One group: its label (`"unknown"` for want of one), id, score, terms, evidence.
+    """One group: its label (`"unknown"` for want of one), id, score, terms, evidence, coverage.
 
     There is no evidence on a group of which no cell could be read.
     """
@@ -65,6 +69,7 @@ class Dossier(NamedTuple):
     score: float
     terms: str
     evidence: Evidence | None
+    coverage: float
 
     @property
     def lineage(self) -> str:
@@ -107,7 +112,8 @@ def read_groups_of(
 
     found = session.run(kernel, batch_size=batch_size, desc="read")
     codes = np.where(found["n_genes"] >= min_genes, groups.codes, -1)
-    return Reading(p.means(), queries.means().astype(np.float32), codes)
+    covered = group_mean(found["coverage"][:, None], groups.codes, n_groups)[:, 0]
+    return Reading(p.means(), queries.means().astype(np.float32), codes, covered)
 
 
 def open_dossiers(
@@ -153,7 +159,8 @@ def open_dossiers(
             tissues=tissues,
         )
         known = (terms[group], evidence) if read else ("", None)
-        dossiers.append(Dossier(label, cl_id, decision.scores[group], *known))
+        score, covered = decision.scores[group], float(reading.coverage[group])
+        dossiers.append(Dossier(label, cl_id, score, *known, covered))
     return dossiers
 
 
@@ -186,6 +193,7 @@ def lay_out(groups: Groups, dossiers: Sequence[Dossier], texts: Sequence[Text]) 
             "lineage": [known.lineage for known in dossiers],
             "description": [text.text for text in texts],
             "written_by": [text.written_by for text in texts],
+            "coverage": np.array([known.coverage for known in dossiers], dtype=np.float32),
         }
     )
 

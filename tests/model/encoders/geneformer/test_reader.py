@@ -130,6 +130,10 @@ def test_tampered_weights_are_refused(make_folder, tamper, changes, match):
         ({"model_type": "roberta"}, "is of a 'roberta'"),
         ({"hidden_size": None}, "must give hidden_size as positive whole numbers"),
         ({"hidden_act": "silu"}, "hidden_act 'silu'"),
+        ({"hidden_act": ["relu"]}, r"hidden_act \['relu'\]"),
+        ({"layer_norm_eps": []}, "is not what its files seem to be"),
+        ({"num_hidden_layers": 10**9}, "too few for the 1,000,000,000 layers"),
+        ({"max_position_embeddings": 10**12}, "too few for the 3 layers with about"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
     ],
 )

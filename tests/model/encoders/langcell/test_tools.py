@@ -131,3 +131,14 @@ def test_info_without_words(make_folder, capsys):
     out = "".join(capsys.readouterr().out.split())
     assert "annotateoncethevocabularyofitswords,vocab.txt,liesin" in out
     assert "langcell/text_bert" in out
+
+
+def test_workers_score_by_the_same_rule(counts_adata, make_folder, dask_client):
+    import dask.array as da
+
+    folder, chunked = make_folder(), counts_adata.copy()
+    chunked.X = da.from_array(counts_adata.X, chunks=(25, counts_adata.n_vars), asarray=False)
+    scmm.tl.annotate(chunked, LABELS, model=folder, client=dask_client)
+    scmm.tl.annotate(counts_adata, LABELS, model=folder)
+    found, expected = (x.obsm["scmm_cell_type_scores"] for x in (chunked, counts_adata))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

@@ -72,6 +72,12 @@ def test_tampered_weights_are_refused(make_folder, tamper, changes, match):
         ({"input_emb_style": "category"}, "'category'; the weights are 'continuous'"),
         ({"pre_norm": True}, "pre_norm"),
         ({"pad_token": "<none>"}, "no padding token '<none>'"),
+        ({"pad_token": ["<pad>"]}, "is not what its files seem to be"),
+        ({"dropout": []}, "is not what its files seem to be"),
+        # Building such a network would never end, or take all memory.
+        ({"nlayers": 10**9}, "too few for the 1,000,000,000 layers"),
+        ({"embsize": 10**6}, "too few for the 2 layers with about"),
+        ({"d_hid": 10**12}, "too few for the 2 layers with about"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(make_folder, args, match):

@@ -96,7 +96,7 @@ class GeneformerNetwork(Bert):
             return states[:, 0]
         genes = mask.clone()
         if self.config.eos is not None:
-            genes[torch.arange(len(mask), device=mask.device), mask.sum(1) - 1] = False
+            genes[torch.arange(mask.shape[0], device=mask.device), mask.sum(1) - 1] = False
         if self.config.cls is not None:
             genes[:, 0] = False
         return masked_mean(states.float(), genes)

@@ -73,10 +73,12 @@ def read(folder: Path) -> EncoderParts:
     found = rank_dictionaries.read(folder, n_tokens=sizes.n_tokens)
     config = _config(sizes, found.tokens)
     weights = first_file(folder, _WEIGHTS)
+    state = bert_state(read_state(weights))
+    sizes.check_room(state, source=str(weights))
     network = GeneformerNetwork(
         config, GeneformerOptions(pooling="cls" if _is_v2(config) else "mean")
     )
-    load_strict(network, bert_state(read_state(weights)), source=str(weights))
+    load_strict(network, state, source=str(weights))
     n_merged = sum(name != gene for name, gene in found.merged.items())
     return EncoderParts(
         kind="geneformer",

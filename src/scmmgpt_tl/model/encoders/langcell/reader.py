@@ -133,9 +133,12 @@ def _network(
 ) -> LangCellNetwork:
     states = {part: read_state(path) for part, path in heads.items()}
     projection = _rows(states["cell_projection"], heads["cell_projection"])
-    network = LangCellNetwork(cells, texts, projection=projection, pad=tokens.get("<pad>", 0))
-    load_strict(network.cells, bert_state(read_state(files[0])), source=str(files[0]))
+    cell_state = bert_state(read_state(files[0]))
     text_state = join_attention(rename(read_state(files[1]), READING_RULES, dropped=_DROPPED))
+    cells.check_room(cell_state, source=str(files[0]))
+    texts.check_room(text_state, source=str(files[1]))
+    network = LangCellNetwork(cells, texts, projection=projection, pad=tokens.get("<pad>", 0))
+    load_strict(network.cells, cell_state, source=str(files[0]))
     load_strict(network.texts, text_state, source=str(files[1]))
     for part, state in states.items():
         load_strict(getattr(network, part), state, source=str(heads[part]))

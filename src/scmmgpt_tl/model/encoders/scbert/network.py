@@ -120,7 +120,8 @@ class ScBERTNetwork(nn.Module):
         -------
         States (cells, places, width) and mask (cells, places), which is True everywhere.
         """
-        if bool((tokens.lengths != self.config.n_places).any()):
+        wrong = tokens.lengths != self.config.n_places
+        if not torch.compiler.is_compiling() and bool(wrong.any()):
             msg = f"Each cell must have all {self.config.n_places} places of scBERT as tokens."
             raise ValueError(msg)
         ids, values, mask = tokens.rectangle(pad_id=0)

@@ -188,7 +188,7 @@ class ScFoundationNetwork(nn.Module):
         states = states.float()
         if self.options.pooling == "max":
             return states.masked_fill(~mask[..., None], -torch.inf).amax(1)
-        cell = torch.arange(len(states), device=states.device)
+        cell = torch.arange(states.shape[0], device=states.device)
         target, source = tokens.lengths - 2, tokens.lengths - 1
         genes = torch.arange(states.shape[1], device=states.device) < target[:, None]
         largest = states.masked_fill(~genes[..., None], -torch.inf).amax(1)

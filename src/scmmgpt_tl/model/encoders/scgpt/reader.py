@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scmmgpt_tl.model.cell_part import CellPart
-from scmmgpt_tl.model.checkpoint import read_state, rename
+from scmmgpt_tl.model.checkpoint import read_state, refuse_larger, rename
 from scmmgpt_tl.model.encoder_model import EncoderParts
 from scmmgpt_tl.model.folder import first_file, read_json, refuse_incomplete
 from scmmgpt_tl.model.gene_names import table_of_symbols
@@ -141,7 +141,11 @@ def build_network(
     """
     if not _has_product_decoder(state):
         state = {key: part for key, part in state.items() if not key.startswith("mvc_decoder.")}
-    network = ScGPTNetwork(_config(args, vocabulary, state, source=source))
+    config = _config(args, vocabulary, state, source=source)
+    layer = config.width * (4 * config.width + 2 * config.inner)
+    n_weights = config.n_tokens * config.width + config.n_layers * layer
+    refuse_larger(state, n_layers=config.n_layers, n_weights=n_weights, source=source)
+    network = ScGPTNetwork(config)
     load_strict(network, rename(state, _RULES, dropped=_DROPPED), source=source)
     return network
 

@@ -1,0 +1,1 @@
+"""Cells read on the workers of a Dask cluster."""

@@ -1,0 +1,9 @@
+"""The network in another program."""
+
+from __future__ import annotations
+
+from scmmgpt_tl.model.load import load_model
+
+
+def test_exported_network_embeds_alike(make_folder, exported_alike):
+    exported_alike(load_model(make_folder(), device="cpu"))

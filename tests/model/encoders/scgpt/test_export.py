@@ -1,0 +1,12 @@
+"""The network in another program."""
+
+from __future__ import annotations
+
+from scmmgpt_tl.model.load import load_model
+
+
+def test_exported_network_embeds_alike(make_folder, exported_alike):
+    facts = exported_alike(load_model(make_folder(), device="cpu"))
+    assert facts["model"]["kind"] == "scgpt"
+    assert list(facts["inputs"]) == ["gene_ids", "values", "mask"]
+    assert list(facts["outputs"]) == ["cell"]
