@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from scmmgpt_tl._stream.run_folder import Manifest, RunFolder, Share, held
+from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share, held
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,22 @@ def test_what_is_done_is_not_done_again(run):
             run.do(rows, lambda asked: (made.append(asked), work(asked))[1])
     assert made == run.manifest.shards()
     assert run.missing() == []
+
+
+def test_shard_that_another_one_makes_is_waited_for(run, tmp_path):
+    rows, made = range(10), []
+    other = RunFolder.begin(tmp_path / ".other", MANIFEST)
+    other.do(rows, work)
+    with ThreadPoolExecutor(1) as pool:
+        with held(run.file(rows).with_suffix(".lock"), "this shard"):
+            with pytest.raises(InUseError, match="is working on cells 0 to 9"):
+                run.do(rows, work)
+            waiting = pool.submit(run.do, rows, made.append, wait=True)
+            for file in (other.file(rows), other.file(rows).with_suffix(".json")):
+                shutil.copy(file, run.path)
+        waiting.result(timeout=60)
+    assert not made
+    assert run.is_done(rows)
 
 
 def test_damaged_shard_is_made_again(run):

@@ -14,7 +14,7 @@ import pytest
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.run_folder import Manifest, held
+from scmmgpt_tl._stream.run_folder import Manifest
 from scmmgpt_tl.tl._on_files import results_path
 from scmmgpt_tl.tl._workers import shards
 
@@ -109,29 +109,15 @@ def test_what_a_worker_meets_is_told(counts_adata, tiny_bundle, dask_client, tmp
         scmm.tl.embed(tmp_path / "cells.h5ad", model=tiny_bundle, client=dask_client)
 
 
-def test_shard_that_another_one_makes_is_waited_for(path, tiny_bundle, dask_client):
-    expected = alone(scmm.tl.embed, path, model=tiny_bundle)
-    folder = path.with_name(".cells.scmm.h5ad.embed.default")
-    folder.mkdir()
-    with ThreadPoolExecutor(1) as pool:
-        with held(folder / "000000000017-000000000034.lock", "this shard"):
-            run = pool.submit(scmm.tl.embed, path, model=tiny_bundle, client=dask_client)
-            deadline = time.monotonic() + 60
-            while not (folder / "000000000051-000000000060.json").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            assert not run.done()
-        run.result(timeout=60)
-    assert results_path(path).read_bytes() == expected
-
-
 def test_worker_that_does_not_see_the_file(path, tiny_bundle, dask_client):
     from scmmgpt_tl.tl._workers.workers import workers_of
 
     workers = workers_of(dask_client, tiny_bundle)
     agreed = workers.agree(scmm.load_model(tiny_bundle, device="cpu"))
     manifest = Manifest("embed", agreed, {"n_obs": 60}, {}, 17)
-    work = shards._Work("embed", path, {}, workers.model, path.parent / "elsewhere", manifest)
+    work = shards._Work(
+        "embed", path, {}, workers.model, path.parent / "elsewhere", manifest, "error"
+    )
     task = dask_client.submit(shards._make_shard, range(17), work=work, pure=False)
     with pytest.raises(FileNotFoundError, match=r"The worker inproc.* does not see '.*elsewhere'"):
         task.result()
