@@ -34,10 +34,10 @@ def flops_a_cell(model: Any, rows: csr_matrix) -> float:
         Counts of some cells, (cells, genes of the model).
     """
     bag = torch.ops.aten
-    sums: dict[Any, Any] = {
-        bag._embedding_bag.default: _bag_flops,
-        bag._embedding_bag_forward_only.default: _bag_flops,
-    }
+    # One of these, by whether torch takes sums apart on the way.
+    sums: dict[Any, Any] = dict.fromkeys(
+        (bag.embedding_bag, bag._embedding_bag, bag._embedding_bag_forward_only), _bag_flops
+    )
     # Fused attention is counted by what it stands for.
     with (
         sdpa_kernel(SDPBackend.MATH),
