@@ -62,6 +62,9 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/description.py
 	$(BIN)/python benchmarks/neighborhoods.py
 	$(BIN)/python benchmarks/panels.py
+	$(BIN)/python benchmarks/bad_input.py
+	$(BIN)/python benchmarks/large_files.py --kills 0
+	$(BIN)/python benchmarks/cost.py
 
 build/sources/minilm: | $(VENV)/.group-bench
 	$(PIP) install -qq --editable ".[train]"

@@ -75,16 +75,24 @@ class Training:
         return Training((self.expression @ to_other).tocsr(), self.term, self.types, genes)
 
 
-def read_material(config: Path) -> Material:
+def read_material(config: Path, *, with_orthologs: bool = False) -> Material:
     """Read the sources of a training run, without curated markers.
 
     The types that are known by their markers alone would only be classes that baselines confuse.
+
+    Parameters
+    ----------
+    config
+        The run.
+    with_orthologs
+        Whether to read profiles of another species as well, which do human cells no good.
     """
     # Training is an extra of its own; with cells at hand a benchmark runs without it.
     from scmmgpt_tl.train.config import RunConfig
     from scmmgpt_tl.train.material import prepare
 
-    return prepare(replace(RunConfig.read(config), markers=None))
+    run = replace(RunConfig.read(config), markers=None)
+    return prepare(run if with_orthologs else replace(run, ortholog_profiles=()))
 
 
 def training_folder(given: argparse.Namespace) -> Path:

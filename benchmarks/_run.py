@@ -170,7 +170,9 @@ def save_rows(results: pd.DataFrame, given: argparse.Namespace, *, name: str) ->
     results.to_csv(given.out / f"{name}.csv", index=False, float_format="%.6g")
 
 
-def save_parts(parts: Sequence[str], given: argparse.Namespace, *, name: str) -> None:
+def save_parts(
+    parts: Sequence[str], given: argparse.Namespace, *, name: str, page: str = "benchmarks.md"
+) -> None:
     """Write the tables of a benchmark, into the documentation unless told otherwise, and print them.
 
     Parameters
@@ -181,11 +183,13 @@ def save_parts(parts: Sequence[str], given: argparse.Namespace, *, name: str) ->
         Command line.
     name
         Of the benchmark.
+    page
+        Of the documentation.
     """
     text = "\n\n".join(parts)
     (given.out / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     if not given.no_docs:
-        write_section(given.docs / "benchmarks.md", name, parts)
+        write_section(given.docs / page, name, parts)
     print(f"\n{text}\n\nWrote {given.out / f'{name}.csv'}")
 
 

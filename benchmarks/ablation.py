@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _score import Row
 
 NAME = "ablation"
-WHOLE, HUMAN_ONLY = "all of it", "no mouse profiles"
+WHOLE = "all of it"
 # What differs from the whole run. Steps that are not spent on one part are spent on the other.
 VARIANTS: dict[str, dict[str, Any]] = {
     WHOLE: {},
@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "real cells only": {"real_share": 1.0},
     "no cells made of markers": {"marker_share": 0.0},
     "no cells moved to other studies": {"moved_share": 0.0},
-    HUMAN_ONLY: {},
+    "no mouse profiles": {"ortholog_profiles": ()},
 }
 
 
@@ -81,8 +81,6 @@ def train(variant: str, seed: int, given: argparse.Namespace) -> Path:
 
     config = RunConfig.read(given.config)
     changes = {"stage1_steps": given.stage1} | VARIANTS[variant]
-    if variant == HUMAN_ONLY:
-        changes["profiles"] = tuple(p for p in config.profiles if not p.stem.startswith("mouse"))
     warm_up = given.warm_up + given.stage1 - changes["stage1_steps"]
     config = replace(config, seed=seed, warm_up_steps=warm_up, **changes)
     folder = given.out / NAME / f"{variant.replace(', ', '-').replace(' ', '_')}-{seed}"

@@ -21,10 +21,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from _bad_input_worker import LABEL, UNKNOWN
-from _data import read_study
 from _faults import CELL, FAULTS, NOTHING, ONE_EMPTY, POORER, UNREADABLE
-from _fewer_genes import ask_with_fewer_genes
-from _page import bullets, share, table
+from _page import bullets, table
 from _run import base_parser, bundle_folder, data_sets, describe_run, save_parts, save_rows
 
 import scmmgpt_tl as scmm
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 NAME = "bad_input"
 N_GENES = 3000
-FEWER = ["baron_2016", "pbmc3k_labelled", "zheng_sorted_scminer3500"]
 PACKAGES = {"celltypist": "celltypist", "scanvi": "scvi-tools", "scanvi_prepared": "scvi-tools"}
 METHODS = {
     "scmmgpt": "scmmgpt-tl",
@@ -92,10 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     save_rows(pd.DataFrame(rows), given, name=NAME)
     facts = [*describe_run(given), facts, packages(given)]
-    parts = report(pd.DataFrame(rows), results, facts=facts)
-    if given.fewer:
-        parts += fewer_genes(given)
-    save_parts(parts, given, name=NAME)
+    save_parts(report(pd.DataFrame(rows), results, facts=facts), given, name=NAME)
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -104,7 +98,6 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
     parser.set_defaults(only=["pbmc3k_labelled"], max_cells=600)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--peers", default=sys.executable, help="python that has their packages")
-    parser.add_argument("--fewer", nargs="*", default=FEWER, help="data sets to take genes from")
     return parser.parse_args(arguments)
 
 
@@ -151,35 +144,6 @@ def packages(given: argparse.Namespace) -> str:
         [given.peers, "-c", code, *names], check=True, capture_output=True, text=True
     )
     return f"Baselines: {out.stdout.strip() or 'none'}."
-
-
-def fewer_genes(given: argparse.Namespace) -> list[str]:
-    """Return the part of the page on data sets with fewer genes."""
-    model = scmm.load_model(given.model or "default")
-    rows = []
-    for name in given.fewer:
-        study = read_study(given.data / f"{name}.h5ad", max_cells=given.max_cells, seed=given.seed)
-        rows += ask_with_fewer_genes(study, model=model, seed=given.seed)
-    found = pd.DataFrame(rows)
-    save_rows(found, given, name=f"{NAME}_fewer_genes")
-    means = found.groupby("kept", sort=False).mean(numeric_only=True).reset_index()
-    found = pd.concat([found, means.assign(data_set="**mean**")])
-    lines = [
-        [
-            str(row.data_set),
-            f"{row.genes:,.0f}",
-            *(share(value) for value in (row.coverage, row.read, row.score, row.right)),
-            f"{row.score - row.right:+.3f}",
-            share(row.answered),
-            share(row.answered_right),
-        ]
-        for row in found.itertuples()
-    ]
-    head = ["data set", "genes", "coverage", "enough genes", "mean score", "right", "gap"]
-    return [
-        "#### Fewer genes",
-        table([*head, "answered", "right of answered"], lines),
-    ]
 
 
 def judge(fault: Fault, result: Mapping[str, Any]) -> Verdict:

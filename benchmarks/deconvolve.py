@@ -206,7 +206,8 @@ def by_reference(job: Job) -> NDArray[np.float64]:
 
 def by_own_profiles(job: Job) -> NDArray[np.float64]:
     """Fit the very cells' mean profiles as the tool fits those of texts: what can be had."""
-    return unmix(job.spots.counts[:, np.flatnonzero(job.cells.measured)], own_profiles(job)).shares
+    counts = job.spots.counts[:, np.flatnonzero(job.cells.measured)]
+    return unmix(lambda: [counts], own_profiles(job)).shares
 
 
 def own_profiles(job: Job) -> NDArray[np.float64]:

@@ -132,7 +132,7 @@ def compare(
         What baselines learn from, `None` where there are none.
     """
     query = read_query(study, model.genes)
-    columns = most_variable(log_cp10k(query.counts, query.measured).tocsr(), given.n_genes)
+    columns = most_variable([log_cp10k(query.counts, query.measured).tocsr()], given.n_genes)
     counts = query.counts[:, columns].toarray().astype(np.float64)
     # The real cells that methods are compared with, and as many others, which show what can be had.
     tested, others = halves(study.terms(), counts, seed=given.seed)

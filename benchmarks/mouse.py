@@ -7,13 +7,12 @@ are those of a mouse, beside what else could be used.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import pandas as pd
 from _confidence import GAPS
-from _material import draw_training, must_draw, training_folder
+from _material import draw_training, must_draw, read_material, training_folder
 from _methods import TRAINED, Setup
 from _page import bullets, share, table
 from _report import CLOSED, NAMES, closed_table, open_table
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from _score import Row
 
     from scmmgpt_tl.pp import GeneReport
-    from scmmgpt_tl.train.material import Material
 
 NAME = "mouse"
 FOLDERS = ("", "tasks", "train")
@@ -74,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not reports:
         sys.exit(f"No data set in {given.data} has the genes of a mouse. Pass --data FOLDER.")
     if TRAINED & set(given.methods) and must_draw(given):
-        draw_training(read_human_material(given.config), given)
+        draw_training(read_material(given.config, with_orthologs=True), given)
     rows: list[Row] = []
     for path in reports:
         rows += compare(path, setup, given)
@@ -98,16 +96,6 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def read_report(path: Path, setup: Setup) -> GeneReport:
     """Look at the genes of a data set alone."""
     return match_genes(ad.read_h5ad(path, backed="r"), genes=setup.genes())
-
-
-def read_human_material(config: Path) -> Material:
-    """Read what the shipped model was trained from: no profiles of mice, no curated markers."""
-    from scmmgpt_tl.train.config import RunConfig
-    from scmmgpt_tl.train.material import prepare
-
-    run = RunConfig.read(config)
-    human = tuple(path for path in run.profiles if not path.stem.startswith("mouse"))
-    return prepare(replace(run, profiles=human, markers=None))
 
 
 def tables(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "panels"
 SIZES = (1000, 300, 100, 33)
 COLUMNS = {
+    "coverage": "coverage",
     "accuracy": "accuracy",
     "consistent": "right, coarser or finer",
     "score": "mean score",
@@ -137,6 +138,7 @@ def score(study: Study, adata: Any, *, limit: float) -> dict[str, float]:
     kept = (certainty >= limit) & (guess >= 0)
     return {
         "cells": len(labels),
+        "coverage": float(found["coverage"].mean()),
         "accuracy": float(right.mean()),
         "consistent": float(either.mean()),
         "score": float(certainty.mean()),

@@ -55,7 +55,7 @@ class Prepared:
     block_size
         Most cells in a block.
     rows
-        Which cells are read, without gaps.
+        Which cells are read: a range, or ascending row numbers.
     first
         Number that the first row of `adata` has for the user.
     """
@@ -64,7 +64,7 @@ class Prepared:
     count_report: CountReport
     gene_report: GeneReport
     block_size: int
-    rows: range
+    rows: range | NDArray[np.intp]
     first: int = 0
 
     @property
@@ -91,8 +91,16 @@ class Prepared:
         """
         columns = self._columns()
         matrix = get_matrix(self.adata, self.count_report.layer)
-        for start, stop, block in row_blocks(matrix, self.block_size, self.rows):
-            yield self._read(block, np.arange(start, stop), columns)
+        if isinstance(self.rows, range):
+            for start, stop, block in row_blocks(matrix, self.block_size, self.rows):
+                yield self._read(block, np.arange(start, stop), columns)
+        elif len(self.rows):
+            # Neighbours are read together: one by one, each would unpack a chunk of the file.
+            around = range(self.rows[0], self.rows[-1] + 1)
+            for start, stop, block in row_blocks(matrix, self.block_size, around):
+                low, high = np.searchsorted(self.rows, [start, stop])
+                some = self.rows[low:high]
+                yield self._read(block[some - start], some, columns)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Read the counts of the cells alone, as :meth:`read` does."""

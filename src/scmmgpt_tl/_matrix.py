@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,12 @@ def modality(data: AnnData | MuData, mod: str | None = None) -> AnnData:
             raise TypeError(msg)
         return data
     # MuData is recognised by its shape: importing mudata here would slow down everyone without it.
+    if isinstance(data, str | Path):
+        msg = (
+            f"This does not take the path {str(data)!r}. Open the file: `adata` may be "
+            "`anndata.read_h5ad(path, backed='r')`, of which no more than needed is loaded."
+        )
+        raise TypeError(msg)
     modalities = getattr(data, "mod", None)
     if modalities is None or not hasattr(data, "obsmap"):
         msg = f"`adata` must be an AnnData or a MuData, not {type(data).__name__}."

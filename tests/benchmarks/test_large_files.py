@@ -34,3 +34,13 @@ def test_cells_are_written_in_pieces(tmp_path, monkeypatch):
     assert found.shape[0] == 70
     assert found.obs_names.is_unique
     assert (found.X.sum(axis=1) > 0).all()
+
+
+def test_genes_of_the_model_alone(tiny_bundle, tiny_model, tmp_path):
+    from anndata import read_zarr
+
+    given = large_files.read_arguments(["--model", str(tiny_bundle), "--own-genes"])
+    genes = large_files.own_genes(given)
+    found = read_zarr(large_files.write_cells(tmp_path / "cells.zarr", 7, seed=0, genes=genes))
+    assert 0 < found.n_vars <= len(tiny_model.genes)
+    assert set(found.var_names) <= set(tiny_model.genes.symbols)

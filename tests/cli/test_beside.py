@@ -80,7 +80,7 @@ def test_changed_file_is_not_merged(cells, model_options, counts_adata, capsys):
     [
         (["-o", "out.h5ad"], "`--shard` leaves no results to write yet"),
         (["--csv", "out.csv"], "`--shard` leaves no results to write yet"),
-        (["--groupby", "cluster"], "`groupby` needs all cells at once"),
+        (["--groupby", "cluster"], "tools that look at one cell at a time, without `groupby`"),
     ],
 )
 def test_shares_and_what_needs_all(cells, more, said, model_options, capsys):

@@ -34,6 +34,15 @@ def test_it_does_what_the_tool_does(
     assert "median score" in told
 
 
+def test_scores_go_beside_the_input(cells, model_options, capsys):
+    words = ["score-gene-sets", str(cells), "B cell", *model_options]
+    assert main([*words, "--shard", "1/1"]) == 0
+    found = anndata.read_h5ad(cells.with_name("cells.scmm.h5ad"))
+    assert found.obsm["scmm_gene_sets"].columns.tolist() == ["B cell"]
+    assert main(words) == 0
+    assert "median score" in capsys.readouterr().out
+
+
 def test_gmt(tmp_path):
     path = tmp_path / "sets.gmt"
     path.write_text("T\thttp://x\tCD3D\tCD3E\t\n\nB\tna\tMS4A1\n")

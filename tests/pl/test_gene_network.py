@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.pl._gene_network import gene_network_data, place_genes
+from scmmgpt_tl.pl._gene_network import gene_network_data, order_genes
 
 
 @pytest.fixture
@@ -49,15 +48,15 @@ def test_strongest_ties_of_each_group(tied):
     assert len(empty.edges) == 0
 
 
-def test_genes_with_strong_ties_are_near_and_stay_where_they_are():
-    edges = pd.DataFrame(
-        {"gene": ["a", "a", "b"], "other": ["b", "c", "c"], "correlation": [1.0, -0.01, 0.01]}
-    )
-    _, places = place_genes(edges)
-    distance = {pair: np.linalg.norm(places[pair[0]] - places[pair[1]]) for pair in ("ab", "ac")}
-    assert distance["ab"] < distance["ac"]
-    again = place_genes(edges)[1]
-    assert all((again[gene] == places[gene]).all() for gene in places)
+def test_genes_with_strong_ties_stand_side_by_side():
+    pairs = {"gene": ["a", "b", "a", "c"], "other": ["c", "d", "b", "e"]}
+    edges = pd.DataFrame({**pairs, "correlation": [0.9, -0.8, 0.1, 0.05]})
+    order = order_genes(edges)
+    assert sorted(order) == list("abcde")
+    assert abs(order.index("a") - order.index("c")) == 1
+    assert abs(order.index("b") - order.index("d")) == 1
+    assert order_genes(edges[:1]) == ["a", "c"]
+    assert order_genes(edges[:0]) == []
 
 
 def test_picture(tied):

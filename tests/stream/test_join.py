@@ -54,9 +54,7 @@ def names(found, tmp_path):
     cells.close()
 
 
-@pytest.mark.parametrize("at_once", [1, 250, 1 << 20])
-def test_whole_is_what_the_parts_are(found, shards, names, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(module, "BYTES_OF_COLUMNS", at_once)
+def test_whole_is_what_the_parts_are(found, shards, names, tmp_path):
     join(shards, tmp_path / "out.h5ad", names, room=tmp_path / ".run")
     back = ad.read_h5ad(tmp_path / "out.h5ad")
     pd.testing.assert_frame_equal(back.obs, found.obs)

@@ -139,6 +139,16 @@ def test_backed_file(poor_adata, tool, tmp_path):
     backed.file.close()
 
 
+def test_dask(poor_adata, tool):
+    da = pytest.importorskip("dask.array")
+    other = poor_adata.copy()
+    other.X = da.from_array(other.X, chunks=(17, other.n_vars), asarray=False)
+    tool(other)
+    tool(poor_adata)
+    assert_same(poor_adata, other, exact=False)
+    assert hasattr(other.X, "dask")
+
+
 def test_view(poor_adata, tool):
     part = poor_adata[:40].copy()
     tool(part)

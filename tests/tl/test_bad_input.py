@@ -33,6 +33,7 @@ TOOLS: Mapping[str, Callable[..., Any]] = {
     # All cells, so that it is not by their names which ones are explained.
     "explain": lambda adata, **more: scmm.tl.explain(adata, max_cells=None, **more),
     "explain_search": lambda adata, **more: scmm.tl.explain_search(adata, n_cells=5, **more),
+    "gene_network": partial(scmm.tl.gene_network, max_cells=None, n_genes=20, n_edges=15),
     "perturb": lambda adata, **more: scmm.tl.perturb(adata, "CD3D", "cluster", **more),
     "proteins": lambda adata, **more: scmm.tl.proteins(adata, joint=True, **more),
     "score_gene_sets": lambda adata, **more: scmm.tl.score_gene_sets(
@@ -212,6 +213,7 @@ POOR = {
         "compare": "do not name groups|names no group",
         "describe": "do not name groups: found \\[\\]",
         "explain": "nothing to explain",
+        "gene_network": "nothing to explain",
         "explain_search": "of 0 cells some must be left to compare with",
         "integrate": "do not name groups: found \\[\\]",
         "perturb": "do not name groups: found \\[\\]",
@@ -219,6 +221,7 @@ POOR = {
     },
     "one cell": {
         "compare": "names no group 'B'",
+        "gene_network": r"No group has \d+ cells",
         "explain_search": "of 1 cells some must be left to compare with",
         "integrate": "has one batch, 'one': there is nothing to integrate",
     },

@@ -8,7 +8,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.model.droplets import CELL
 from scmmgpt_tl.model.scmmgpt import CellStates
 from scmmgpt_tl.tl._answers.scoring import scoring
-from scmmgpt_tl.tl._kernels import QuerySums, cosines, probabilities
+from scmmgpt_tl.tl._kernels import GroupSums, cosines, probabilities
 from scmmgpt_tl.tl._labels import resolve_labels
 
 STATE_WIDTH = 16
@@ -49,21 +49,23 @@ def test_cosine_of_a_cell_without_counts_is_zero(tiny_model):
     np.testing.assert_array_equal(found["cosine"], np.zeros((2, 2)))
 
 
-def test_query_sums_against_a_loop():
+def test_group_sums_against_a_loop():
     codes = np.array([0, 1, 0, -1, 1, 0])
     counts = np.ones((6, 4), dtype=np.float32)
     counts[2] = 0
-    sums = QuerySums(codes, 3, min_genes=2)
+    sums = GroupSums(codes, 3, min_genes=2)
     batches = [slice(0, 4), slice(4, 6)]
     parts = [states(4, seed=1), states(2, seed=2)]
     for rows, part in zip(batches, parts, strict=True):
-        sums.add(part, csr_matrix(counts[rows]))
+        sums.add(part.queries.numpy(), csr_matrix(counts[rows]))
     queries = torch.cat([part.queries for part in parts]).numpy()
     expected = [queries[[0, 5]].mean(axis=0), queries[[1, 4]].mean(axis=0), np.zeros((2, 5))]
     np.testing.assert_allclose(sums.means(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_query_sums_of_no_cells():
-    sums = QuerySums(np.array([], dtype=int), 0, min_genes=1)
-    sums.add(states(1), csr_matrix((1, 4), dtype=np.float32))  # how a run learns its shapes
+def test_group_sums_of_no_cells():
+    sums = GroupSums(np.array([], dtype=int), 0, min_genes=1)
+    sums.add(
+        states(1).queries.numpy(), csr_matrix((1, 4), dtype=np.float32)
+    )  # how a run learns its shapes
     assert sums.means().shape == (0, 2, 5)

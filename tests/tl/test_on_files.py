@@ -18,7 +18,7 @@ from scmmgpt_tl._stream import run_folder
 from scmmgpt_tl._stream.run_folder import InUseError
 from scmmgpt_tl.tl._on_files import results_path, run_on_file
 
-from .conftest import assert_same
+from .conftest import assert_same, label_transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,32 @@ BY_CELL: dict[str, Callable[..., object]] = {
     "annotate-deepest": lambda cells, **more: scmm.tl.annotate(cells, level="deepest", **more),
     "embed": scmm.tl.embed,
     "search": lambda cells, **more: scmm.tl.search(cells, "T cell", **more),
+    "score_gene_sets": lambda cells, **more: scmm.tl.score_gene_sets(
+        cells, {"T": ["CD3D", "CD3E"], "B": "B cell"}, n_genes=9, **more
+    ),
+}
+
+POOLED: dict[str, Callable[..., object]] = {
+    "annotate": lambda cells, **more: scmm.tl.annotate(cells, None, "cluster", **more),
+    "compare": lambda cells, **more: scmm.tl.compare(cells, "T", "B", groupby="cluster", **more),
+    "deconvolve": lambda cells, **more: scmm.tl.deconvolve(cells, ["T cell", "B cell"], **more),
+    "describe": lambda cells, **more: scmm.tl.describe(cells, "cluster", **more),
+    "explain": lambda cells, **more: scmm.tl.explain(cells, key="mine", max_cells=3, **more),
+    "explain-groups": lambda cells, **more: scmm.tl.explain(cells, "cluster", key="mine", **more),
+    "explain_search": lambda cells, **more: scmm.tl.explain_search(cells, key="found", **more),
+    "gene_network": lambda cells, **more: scmm.tl.gene_network(
+        cells, "cluster", key="mine", max_cells=12, n_genes=8, n_edges=5, **more
+    ),
+    "integrate": lambda cells, **more: scmm.tl.integrate(cells, "cluster", **more),
+    "integrate-annotated": lambda cells, **more: scmm.tl.integrate(
+        cells, "cluster", key="mine", use_rep="X_umap", **more
+    ),
+    "label_transfer": label_transfer,
+    "rank_terms": scmm.tl.rank_terms,
+    "refine": lambda cells, **more: scmm.tl.refine(cells, key="mine", **more),
+    "refine-known": lambda cells, **more: scmm.tl.refine(
+        cells, key="mine", labels_key="cluster", use_rep="X_umap", **more
+    ),
 }
 
 
@@ -128,6 +154,78 @@ def test_every_tool_gives_what_it_gives_in_memory(poor_adata, by_cell, tmp_path)
     assert by_cell(path) is None
     assert everything_beside(path) == {path.name, results_path(path).name}
     assert_same(found_in(poor_adata), ad.read_h5ad(results_path(path)), exact=False)
+
+
+@pytest.fixture(params=POOLED)
+def pooled(request: pytest.FixtureRequest, tiny_model):
+    """Every tool that pools cells, with the tiny model, after the one that it goes on from."""
+
+    def run(cells, **more):
+        if request.param.startswith(("explain", "gene", "refine", "integrate-annotated")):
+            names = ["T cell", "B cell", "monocyte"]
+            scmm.tl.annotate(cells, names, threshold=0.0, key_added="mine", model=tiny_model)
+        if request.param == "explain_search":
+            scmm.tl.search(cells, "T cell of the blood", key_added="found", model=tiny_model)
+        return POOLED[request.param](cells, model=tiny_model, **more)
+
+    return run
+
+
+@pytest.mark.filterwarnings("ignore:The Cell Ontology has no")
+@pytest.mark.parametrize("store", ["h5ad", "zarr-v3", "h5mu"])
+def test_tools_that_pool_give_what_they_give_in_memory(poor_adata, pooled, store, tmp_path):
+    path = STORED[store](poor_adata, tmp_path)
+    assert pooled(path) is None
+    pooled(poor_adata)
+    assert everything_beside(path) == {path.name, results_path(path).name}
+    assert_same(found_in(poor_adata), ad.read_h5ad(results_path(path)), exact=False)
+
+
+def test_earlier_results_are_taken_from_the_file_too(poor_adata, tiny_model, tmp_path):
+    scmm.tl.annotate(poor_adata, model=tiny_model)
+    path = _h5ad(poor_adata, tmp_path)
+    found = scmm.tl.refine(path, model=tiny_model, copy=True)
+    scmm.tl.refine(poor_adata, model=tiny_model)
+    assert set(found.uns) == {"scmm_refined"}
+    assert list(found.obs["scmm_refined"]) == list(poor_adata.obs["scmm_refined"])
+
+
+def test_groups_may_be_what_a_tool_has_found(poor_adata, tiny_model, tmp_path):
+    path = _h5ad(poor_adata, tmp_path)
+    scmm.tl.annotate(path, model=tiny_model)
+    scmm.tl.rank_terms(path, None, "scmm_cell_type", model=tiny_model)
+    found = ad.read_h5ad(results_path(path))
+    assert set(found.obs["scmm_cell_type"]) == set(scmm.get.rank_terms_df(found)["group"])
+
+
+def test_scanvi_reads_the_genes_of_a_file(poor_adata, tiny_model, tmp_path, monkeypatch):
+    """What scvi-tools is given is the same; it need not be installed for that."""
+    given = []
+
+    def train(cells, **_):
+        given.append(cells)
+        return None, np.zeros((cells.n_obs, 2), dtype=np.float32)
+
+    replaced = {
+        "open_scvi": lambda: None,
+        "train_scanvi": train,
+        "choose_seeds": lambda s: s.labels,
+    }
+    for name, stand_in in replaced.items():
+        monkeypatch.setattr(f"scmmgpt_tl.tl._integrate.{name}", stand_in)
+    path = _h5ad(poor_adata, tmp_path)
+    for cells in (path, poor_adata):
+        scmm.tl.integrate(cells, "cluster", method="scanvi", model=tiny_model)
+    of_file, of_object = given
+    pd.testing.assert_frame_equal(of_file.obs, of_object.obs)
+    assert list(of_file.var_names) == list(of_object.var_names)
+    assert (of_file.X != of_object.X).nnz == 0
+
+
+@pytest.mark.parametrize("tool", [lambda path: scmm.tl.perturb(path, "CD3D"), scmm.tl.proteins])
+def test_other_tools_say_how_to_open_the_file(poor_adata, tool, tmp_path):
+    with pytest.raises(TypeError, match=r"Open the file: `adata` may be `anndata.read_h5ad\(path"):
+        tool(_h5ad(poor_adata, tmp_path))
 
 
 @pytest.mark.parametrize("store", STORED.values(), ids=STORED.keys())

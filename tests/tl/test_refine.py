@@ -177,7 +177,7 @@ def test_only_the_most_variable_genes_count(counts_adata, tiny_model, monkeypatc
     (block,) = prepared.blocks()
     values = log_expression(block)
     best = np.sort(np.argsort(-values.toarray().var(axis=0))[:20])
-    np.testing.assert_array_equal(place.most_variable(values, 20), best)
+    np.testing.assert_array_equal(place.most_variable([values[:7], values[7:]], 20), best)
     monkeypatch.setattr(place, "N_GENES", 20)
     found = principal_components(prepared, np.arange(counts_adata.n_obs))
     assert found.shape[1] == 19

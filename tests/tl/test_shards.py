@@ -90,7 +90,7 @@ def test_workers_go_on_with_what_was_done(path, tiny_bundle, dask_client, monkey
 def test_bad_calls_and_files_leave_nothing(path, tiny_bundle, dask_client, counts_adata):
     with pytest.raises(ValueError, match="`query` is empty"):
         scmm.tl.search(path, " ", model=tiny_bundle, client=dask_client)
-    with pytest.raises(ValueError, match="`groupby` needs all cells at once"):
+    with pytest.raises(ValueError, match="one cell at a time, without `groupby`"):
         scmm.tl.annotate(path, None, "cluster", model=tiny_bundle, client=dask_client)
     counts_adata.X.data[-1] = np.nan
     counts_adata.write_h5ad(path)

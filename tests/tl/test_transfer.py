@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl.tl._transfer.transfer import PENALTY, held_kinds, learned_shares, weigh
+from scmmgpt_tl.tl._transfer.transfer import PENALTY, held_kinds, learn_shares, weigh
 
 T_CELL, CD4, B_CELL, HEPATOCYTE = "CL:0000084", "CL:0000624", "CL:0000236", "CL:0000182"
 
@@ -23,7 +23,7 @@ def test_shares_are_those_of_a_balanced_regression(cells):
     weight = 45 / (3 * np.bincount(code))[code]
     expected = LogisticRegression(C=PENALTY, tol=1e-8, max_iter=5000)
     expected.fit(place, code, sample_weight=weight)
-    found = learned_shares(place.astype(np.float32), code, place.astype(np.float32))
+    found = learn_shares(place.astype(np.float32), code)(place.astype(np.float32))
     np.testing.assert_allclose(found, expected.predict_proba(place), atol=1e-3)
     np.testing.assert_allclose(found.sum(axis=1), 1)
 

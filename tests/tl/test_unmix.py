@@ -7,9 +7,15 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from scmmgpt_tl.tl import _unmix
-from scmmgpt_tl.tl._unmix import telling_genes, unmix
+from scmmgpt_tl.tl._unmix import Mixture, telling_genes
 
 N_TYPES, N_GENES = 3, 400
+
+
+def unmix(counts: csr_matrix, profiles: np.ndarray) -> Mixture:
+    """Read the counts in three blocks."""
+    parts = [counts[:10], counts[10:11], counts[11:]]
+    return _unmix.unmix(lambda: iter(parts), profiles)
 
 
 @pytest.fixture

@@ -61,6 +61,45 @@ def test_share_of_real_cells(material, batch):
     assert (none.draw(50, np.random.default_rng(0)).profile >= 0).all()
 
 
+def test_share_of_cells_of_another_species(material):
+    profiles = material.profiles
+    foreign = replace(profiles, shares=np.roll(profiles.shares, 40, axis=1))
+    source = CellSource(
+        profiles,
+        (),
+        types=material.types,
+        real_share=0.0,
+        orthologs=foreign,
+        ortholog_share=0.4,
+    )
+    drawn = source.draw(300, np.random.default_rng(0))
+    theirs = drawn.profile < 0
+    assert abs(theirs.mean() - 0.4) < 0.08
+    # Each group expresses what the profiles of its species do.
+    for chosen, near, far in ((~theirs, profiles, foreign), (theirs, foreign, profiles)):
+        mean = drawn.values[chosen].mean(0)
+        alike, unlike = (
+            np.corrcoef(mean, log_normalise(part.shares.mean(0, keepdims=True) * 3000)[0])[0, 1]
+            for part in (near, far)
+        )
+        assert alike > unlike + 0.1
+
+
+def test_types_that_another_species_alone_shows_are_drawn(material):
+    profiles = material.profiles
+    foreign = replace(profiles, terms=tuple("CL:0000786" for _ in profiles.terms))
+    source = CellSource(
+        profiles,
+        (),
+        types=(*sorted(set(profiles.terms)), "CL:0000786"),
+        real_share=0.0,
+        orthologs=foreign,
+        ortholog_share=0.5,
+    )
+    drawn = source.draw(200, np.random.default_rng(0))
+    assert set(drawn.term[drawn.profile < 0]) == {len(source.types) - 1}
+
+
 def test_a_seed_decides_everything(material):
     first, again, other = (
         material.source.draw(20, np.random.default_rng(seed)) for seed in (5, 5, 6)

@@ -64,7 +64,7 @@ def config(shared_data, tmp_path_factory):
 def studies(config):
     """All that is known of each profile study the run reads: its name and what it cites."""
     found = {}
-    for path in config.profiles:
+    for path in (*config.profiles, *config.ortholog_profiles):
         for study, _, citation in cited_studies(path):
             if not study.startswith(config.exclude):
                 found[study] = f"{found.get(study, '')} {citation}".strip()
@@ -90,7 +90,8 @@ def test_all_cells_of_the_run_are_in_the_training_split(config, manifest):
     assert {split[name] for name in trained_files(config)} == {"train"}
     folders = {path.parent.resolve().name for path in (*config.cells, *config.held_out_cells)}
     assert folders == {"train"}
-    assert {path.parent.resolve().name for path in config.profiles} == {"profiles"}
+    profiles = (*config.profiles, *config.ortholog_profiles)
+    assert {path.parent.resolve().name for path in profiles} == {"profiles"}
 
 
 def test_no_file_of_the_benchmark_is_trained_on(config, dev):

@@ -37,7 +37,10 @@ class Names(Sequence[str]):
 
     def __init__(self, element: Any) -> None:
         if isinstance(element, h5py.Group | zarr.Group):  # a nullable array has a mask beside it
-            element = np.asarray(read_elem(element), dtype=object)
+            element = _compact(read_elem(element))
+        elif isinstance(element, zarr.Array) and element.chunks == element.shape:
+            # In one piece, as is usual: every look at some of them would unpack them all again.
+            element = _compact(element[:])
         text = isinstance(element, h5py.Dataset) and element.dtype.kind == "O"
         self._element = element.asstr() if text else element
         self._length = int(element.shape[0])
@@ -48,13 +51,26 @@ class Names(Sequence[str]):
     def __getitem__(self, rows: Any) -> Any:
         found = self._element[rows]
         if np.ndim(found) == 0:
-            return str(found)
-        return np.array([str(name) for name in found], dtype=object)
+            return _text(found)
+        return np.array([_text(name) for name in found], dtype=object)
 
     def blocks(self) -> Iterator[Any]:
         """Read all of them, some at a time; at least one block, be it empty."""
         for start in range(0, max(len(self), 1), NAMES_AT_ONCE):
             yield self[start : start + NAMES_AT_ONCE]
+
+
+def _compact(names: Any) -> Any:
+    """Hold names as bytes, which take a quarter of the space of as many objects."""
+    parts = [
+        np.array([str(name).encode() for name in names[start : start + NAMES_AT_ONCE]], np.bytes_)
+        for start in range(0, max(len(names), 1), NAMES_AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 class Raw(NamedTuple):
@@ -121,6 +137,11 @@ class StoredCells:
         """Names of the genes."""
         return self.var.index
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns of `.obs`."""
+        return [str(name) for name in self._root["obs"].attrs["column-order"]]
+
     @cached_property
     def X(self) -> Any:  # noqa: N802 - as in AnnData
         """Values of the genes in the cells, on disk."""
@@ -140,26 +161,28 @@ class StoredCells:
         )
         return Raw(_matrix(self._root["raw"]["X"])) if has else None
 
-    def obs(self, columns: Sequence[str], rows: range) -> pd.DataFrame:
-        """Read names of cells, and columns of `.obs`.
+    def beside(self, names: Sequence[str]) -> AnnData:
+        """Load what lies beside the genes of all cells, as far as it is named.
 
-        Raises
-        ------
-        ValueError
-            If there is no such column.
+        Parameters
+        ----------
+        names
+            What to load: columns, frames and entries that are called so, or so with an ending, such
+            as the scores of an annotation. Plain arrays stay in the file until they are looked at.
         """
-        stored = self._root["obs"]
-        missing = [name for name in columns if name not in stored]
-        if missing:
-            have = list(stored.attrs["column-order"])
-            msg = f"There is no column {missing[0]!r} in `.obs`. Columns: {have}."
-            raise ValueError(msg)
-        part = slice(rows.start, rows.stop)
-        index = pd.Index(self.obs_names[part], dtype=object)
+
+        def is_named(key: str) -> bool:
+            return any(key == name or key.startswith(f"{name}_") for name in names)
+
+        index = pd.Index(self.obs_names[:], dtype=object)
         frame = pd.DataFrame(index=index)
-        for name in columns:
-            frame[name] = pd.Series(read_elem(stored[name])[part], index=index)
-        return frame
+        for key in filter(is_named, self.columns):
+            frame[key] = pd.Series(read_elem(self._root["obs"][key]), index=index)
+        obsm, uns = self._root.get("obsm", {}), self._root.get("uns", {})
+        plain = {key: obsm[key] for key in obsm if isinstance(obsm[key], h5py.Dataset | zarr.Array)}
+        loaded = {key: read_elem(obsm[key]) for key in filter(is_named, set(obsm) - set(plain))}
+        entries = {key: read_elem(uns[key]) for key in filter(is_named, uns)}
+        return AnnData(obs=frame, obsm=plain | loaded, uns=entries)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -213,25 +236,20 @@ class Part:
         The file.
     rows
         Which of its cells.
+    beside
+        AnnData of these cells without genes: what was known of them before; only read.
     found
         AnnData of these cells without genes, which takes the results.
     """
 
     cells: StoredCells
     rows: range
+    beside: AnnData
     found: AnnData
 
-    def without(self, columns: Sequence[str]) -> AnnData:
-        """Return what was found, without columns that the file itself has."""
-        return AnnData(
-            obs=self.found.obs.drop(columns=list(columns)),
-            obsm=dict(self.found.obsm),
-            uns=self.found.uns,
-        )
 
-
-def part_of(cells: StoredCells, rows: range, *, columns: Sequence[str] = ()) -> Part:
-    """Take some cells of a file.
+def part_of(cells: StoredCells, rows: range) -> Part:
+    """Take some cells of a file, of which nothing is looked at but genes.
 
     Parameters
     ----------
@@ -239,10 +257,26 @@ def part_of(cells: StoredCells, rows: range, *, columns: Sequence[str] = ()) -> 
         The file.
     rows
         Which of its cells.
-    columns
-        Columns of `.obs` that the tool looks at.
     """
-    return Part(cells, rows, AnnData(obs=cells.obs(columns, rows)))
+    found = _names_only(cells.obs_names[rows.start : rows.stop])
+    return Part(cells, rows, found, found)
+
+
+def whole(cells: StoredCells, beside: AnnData) -> Part:
+    """Take all cells of a file at once.
+
+    Parameters
+    ----------
+    cells
+        The file.
+    beside
+        AnnData of these cells without genes: what was known of them before; only read.
+    """
+    return Part(cells, range(cells.n_obs), beside, _names_only(beside.obs_names))
+
+
+def _names_only(names: Sequence[str]) -> AnnData:
+    return AnnData(obs=pd.DataFrame(index=pd.Index(names, dtype=object)))
 
 
 def found_in(  # noqa: PLR0917 - the rows are what differs from call to call
@@ -265,8 +299,6 @@ def found_in(  # noqa: PLR0917 - the rows are what differs from call to call
     -------
     What the tool found, without the genes.
     """
-    groupby = options.get("groupby")
-    columns = [] if groupby is None else [groupby]
-    part = part_of(cells, rows, columns=columns)
+    part = part_of(cells, rows)
     tool(part, **options)
-    return part.without([name for name in columns if name != options.get("key_added")])
+    return part.found

@@ -1,4 +1,4 @@
-"""Results of many shards put together on disk, a few columns at a time."""
+"""Results of many shards put together on disk, one shard after the other."""
 
 from __future__ import annotations
 
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from .cells import Names
 
-# So many bytes of columns are held at once, whatever the number of cells.
-BYTES_OF_COLUMNS = 32 << 20
-
 _ORDER = "column-order"
+# What anndata says of a plain array.
+_ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 # Entry of a shard's `uns` with the columns of those arrays that were frames.
 _FRAMES = "frames"
 
@@ -78,7 +75,7 @@ def join(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> N
         If `target` holds results of other cells.
     """
     if target.exists():
-        _check_same_cells(target, names)
+        check_same_cells(target, names)
     _check_space([*shards, *([target] if target.exists() else [])], room)
     found = _Found(shards, names)
     with _files.replacing(target, room=room) as temporary, h5py.File(temporary, "w") as new:
@@ -95,17 +92,46 @@ def join(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> N
             write_elem(new["uns"], key, _joined(found.parts(f"uns/{key}")))
 
 
-def open_results(path: Path) -> AnnData:
+def check_same_cells(target: Path, names: Names) -> None:
+    """Refuse to go on from results of other cells.
+
+    Parameters
+    ----------
+    target
+        A file of results.
+    names
+        Of the cells that are worked on.
+
+    Raises
+    ------
+    ValueError
+        If they are others, or in another order.
+    """
+    held = StoredCells(target)
+    pairs = zip(held.obs_names.blocks(), names.blocks(), strict=False)
+    same = len(held.obs_names) == len(names) and all(np.array_equal(a, b) for a, b in pairs)
+    held.close()
+    if not same:
+        msg = f"{str(target)!r} holds results of other cells. Move it away, and run again."
+        raise ValueError(msg)
+
+
+def open_results(path: Path, *, frame: str | None = None) -> AnnData:
     """Read what tools found, leaving arrays in the file and frames of scores out.
 
     Parameters
     ----------
     path
         A file that :func:`join` wrote.
+    frame
+        One that is read nevertheless, if there is one of this name.
     """
     file = h5py.File(path)
-    arrays = {key: value for key, value in file["obsm"].items() if isinstance(value, h5py.Dataset)}
-    return AnnData(obs=read_elem(file["obs"]), uns=read_elem(file["uns"]), obsm=arrays)
+    found = file["obsm"]
+    obsm = {key: value for key, value in found.items() if isinstance(value, h5py.Dataset)}
+    if frame is not None and frame in found and frame not in obsm:
+        obsm[frame] = read_elem(found[frame])
+    return AnnData(obs=read_elem(file["obs"]), uns=read_elem(file["uns"]), obsm=obsm)
 
 
 class _Found:
@@ -138,22 +164,18 @@ class _Found:
         if key not in self.frames:
             _grow(obsm, key, self.parts(f"obsm/{key}"))
             return
-        columns = self.frames[key]
+        columns, n_obs = self.frames[key], len(self.names)
         write_elem(obsm, key, pd.DataFrame(index=pd.Index([], dtype=object)))
-        _grow(obsm[key], "_index", self.names.blocks())
-        at_once = max(1, BYTES_OF_COLUMNS // (4 * max(len(self.names), 1)))
-        for start in range(0, len(columns), at_once):
-            values = self._some_columns(f"obsm/{key}", slice(start, start + at_once))
-            for name, column in zip(columns[start : start + at_once], values.T, strict=True):
-                write_elem(obsm[key], name, np.ascontiguousarray(column))
-        _put_in_order(obsm[key], columns)
-
-    def _some_columns(self, where: str, columns: slice) -> NDArray[np.float32]:
-        parts = []
-        for shard in self.shards:
-            with h5py.File(shard) as file:
-                parts.append(file[where][:, columns])
-        return np.concatenate(parts)
+        frame = obsm[key]
+        _grow(frame, "_index", self.names.blocks())
+        for column in columns:
+            frame.create_dataset(column, (n_obs,), np.float32).attrs.update(_ARRAY)
+        start = 0
+        for part in self.parts(f"obsm/{key}"):
+            for column, values in zip(columns, part.T, strict=True):
+                frame[column][start : start + len(part)] = values
+            start += len(part)
+        _put_in_order(frame, columns)
 
 
 def _put_in_order(frame: h5py.Group, columns: Sequence[str]) -> None:
@@ -213,13 +235,3 @@ def _check_space(files: Sequence[Path], room: Path) -> None:
             f"are free beside {str(room)!r}. Make room, and run again: nothing is lost."
         )
         raise OSError(errno.ENOSPC, msg)
-
-
-def _check_same_cells(target: Path, names: Names) -> None:
-    held = StoredCells(target)
-    pairs = zip(held.obs_names.blocks(), names.blocks(), strict=False)
-    same = len(held.obs_names) == len(names) and all(np.array_equal(a, b) for a, b in pairs)
-    held.close()
-    if not same:
-        msg = f"{str(target)!r} holds results of other cells. Move it away, and run again."
-        raise ValueError(msg)

@@ -11,7 +11,7 @@ from scmmgpt_tl import get, tl
 
 from ._options import add_model, add_output, new_for_cells
 from ._say import table
-from ._tool_run import run_tool, tell
+from ._tool_run import run_share, run_tool, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         "--n-genes", type=int, default=50, help="genes of a text (default: %(default)s)"
     )
     add_model(parser)
-    add_output(parser, key="scmm_gene_sets", table="the scores", in_batches=False)
+    add_output(parser, key="scmm_gene_sets", table="the scores", in_batches=False, beside=True)
 
 
 def score_gene_sets(args: argparse.Namespace) -> int:
@@ -49,6 +49,8 @@ def score_gene_sets(args: argparse.Namespace) -> int:
     sets |= {text: text for text in args.texts}
     key = args.key_added
     options = {"gene_sets": sets, "n_genes": args.n_genes}
+    if args.shard is not None:
+        return run_share(args, tl.score_gene_sets, options)
     run = run_tool(args, tl.score_gene_sets, options, table=lambda adata: adata.obsm[key])
     tell(args, run, verb="scored", summary=lambda: _summary(run.adata, key))
     return 0

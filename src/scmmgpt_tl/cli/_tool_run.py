@@ -53,7 +53,8 @@ def run_share(
     args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]
 ) -> int:
     """Do a share of the work, to be put together by `scmm merge`."""
-    _check_workers(args)
+    if "dask" in args:
+        _check_workers(args)
     if args.output is not None or args.csv is not None:
         msg = "`--shard` leaves no results to write yet. Leave `-o` and `--csv` out."
         raise ValueError(msg)
@@ -98,7 +99,8 @@ def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict
     start = time.perf_counter()
     output = run_on_file(tool, args.input, {**options, **input_options(args), "model": model})
     seconds = time.perf_counter() - start
-    return Run(open_results(output), seconds, str(model.device), output)
+    found = open_results(output, frame=args.key_added)
+    return Run(found, seconds, str(model.device), output)
 
 
 def _by_workers(

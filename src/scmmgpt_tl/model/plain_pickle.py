@@ -131,7 +131,7 @@ def _check_program(program: bytes) -> None:
             remembered.add(place)
             if last in _TUPLES:
                 tuples.add(place)
-        elif name in _REFUSED or (name in _RECALL and int(argument) in tuples):
+        elif name in _REFUSED or (name in _RECALL and argument in tuples):
             msg = f"it does {name} where dictionaries of texts and numbers do not"
             raise pickle.UnpicklingError(msg)
         if name not in _ASIDE:

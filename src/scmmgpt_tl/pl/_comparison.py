@@ -9,7 +9,7 @@ import pandas as pd
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, PALETTE, UNKNOWN, finish, new_axes
+from ._figure import FAINT, INK, PALETTE, finish, name_bars, new_axes
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -124,14 +124,7 @@ def _draw_genes(ax: Axes, data: ComparisonData) -> None:
 
 
 def _dress(ax: Axes, names: list[str], *, title: str) -> None:
-    ax.set_yticks(np.arange(len(names)), names, size=8, color=INK)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    name_bars(ax, names)
     ax.axvline(0, color=FAINT, linewidth=0.8)
     head = ax.set_title("\n".join(wrap(title, width=4.4, size=10)), fontsize=10, color=INK)
-    for text in (head, *ax.get_yticklabels()):
-        text.set_parse_math(False)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color=UNKNOWN, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    head.set_parse_math(False)

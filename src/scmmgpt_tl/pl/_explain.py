@@ -9,7 +9,7 @@ import pandas as pd
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, OTHERS, PALETTE, UNKNOWN, finish
+from ._figure import FAINT, INK, OTHERS, PALETTE, finish, name_bars
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -153,15 +153,10 @@ def _draw(ax: Axes, own: pd.DataFrame, title: str) -> None:
     ]
     ax.barh(place, own["value"], height=0.7, color=faces, edgecolor=colours, linewidth=1)
     ax.axvline(0, color=OTHERS, linewidth=0.8)
-    ax.set_yticks(place, own["name"], size=8, color=INK)
+    name_bars(ax, own["name"])
     for text, bold in zip(ax.get_yticklabels(), own["bold"], strict=True):
-        text.set(parse_math=False, weight="bold" if bold else "normal")
-    ax.set_ylim(len(own) - 0.4, -0.6)
+        text.set_weight("bold" if bold else "normal")
     lines = [part for line in title.split("\n") for part in wrap(line, width=2.9, size=8.5)]
     ax.set_title("\n".join(lines), fontsize=8.5, loc="left", color=INK, parse_math=False)
     ax.set_xlabel(own["measure"].iloc[0], fontsize=8, color=FAINT)
     ax.tick_params(axis="x", labelsize=7)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color=UNKNOWN, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)

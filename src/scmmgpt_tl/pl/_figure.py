@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
@@ -88,6 +90,19 @@ def bare(ax: Axes, basis: str) -> None:
     ax.set(xticks=[], yticks=[])
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(UNKNOWN)
+
+
+def name_bars(ax: Axes, names: Sequence[str]) -> None:
+    """Name lying bars, from the top down, and leave the axes no more than a faint grid."""
+    ax.set_yticks(np.arange(len(names)), names, size=8, color=INK)
+    for text in ax.get_yticklabels():
+        text.set_parse_math(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", color=UNKNOWN, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
 
 
 def colour_bar(points: PathCollection, ax: Axes, label: str) -> None:

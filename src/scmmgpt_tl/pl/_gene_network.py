@@ -8,17 +8,17 @@ import numpy as np
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, PALETTE, UNKNOWN, finish
+from ._figure import FAINT, INK, OTHERS, PALETTE, finish
 from ._text import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import networkx as nx
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 FOR, AGAINST = PALETTE[0], PALETTE[5]
 _SIDE, _MOST_COLUMNS, _MOST_PANELS = 3.8, 3, 6
@@ -53,8 +53,8 @@ def gene_network(
 ) -> list[Axes] | Figure | None:
     """Draw genes tied by their attributions, one panel a group.
 
-    Blue genes speak for the label of the group, red ones against it, the larger the more. Full
-    lines tie genes whose attributions rise together, dotted ones those of which one rises where the
+    Blue genes speak for the label of the group, red ones against it, the larger the more; those with
+    strong ties stand side by side. Full lines tie genes whose attributions rise together, dotted ones those of which one rises where the
     other falls.
 
     Parameters
@@ -137,44 +137,59 @@ def gene_network_data(
     return drawings
 
 
-def place_genes(edges: pd.DataFrame) -> tuple[nx.Graph, dict[str, tuple[float, float]]]:
-    """Place genes so that those with strong ties are near, the same way every time.
+def order_genes(edges: pd.DataFrame) -> list[str]:
+    """Put genes in an order in which those with strong ties stand side by side.
 
     Parameters
     ----------
     edges
         `gene`, `other` and `correlation`.
     """
-    import networkx as nx
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
 
-    network = nx.Graph()
+    genes = list(dict.fromkeys([*edges["gene"], *edges["other"]]))
+    if len(genes) < 3:
+        return genes
+    place = {gene: i for i, gene in enumerate(genes)}
+    apart = 1 - np.eye(len(genes))
     for row in edges.itertuples(index=False):
-        network.add_edge(row.gene, row.other, weight=abs(row.correlation), sign=row.correlation)
-    # Further apart than by default: names stand beside the points.
-    distance = 2.2 / np.sqrt(max(len(network), 1))
-    return network, nx.spring_layout(network, k=distance, seed=0, iterations=200)
+        i, j = place[row.gene], place[row.other]
+        apart[i, j] = apart[j, i] = 1 - abs(row.correlation)
+    tree = linkage(squareform(apart), "average", optimal_ordering=True)
+    return [genes[i] for i in leaves_list(tree)]
 
 
 def _draw(ax: Axes, drawing: Drawing) -> None:
-    network, places = place_genes(drawing.edges)
-    for gene, other, tie in network.edges(data=True):
-        (x0, y0), (x1, y1) = places[gene], places[other]
-        style = "-" if tie["sign"] > 0 else ":"
-        width = 0.4 + 2.4 * tie["weight"]
-        ax.plot([x0, x1], [y0, y1], style, color=UNKNOWN, linewidth=width, zorder=1)
-    attribution = drawing.attribution
-    largest = float(attribution.abs().max()) if len(attribution) else 1.0
-    for gene, value in attribution.items():
-        x, y = places[str(gene)]
+    genes = order_genes(drawing.edges)
+    angle = np.linspace(0, 2 * np.pi, len(genes), endpoint=False)
+    places = dict(zip(genes, np.column_stack([np.cos(angle), np.sin(angle)]), strict=True))
+    for tie in drawing.edges.itertuples(index=False):
+        path = _bend(places[tie.gene], places[tie.other])
+        style = "-" if tie.correlation > 0 else ":"
+        width = 0.4 + 2.4 * abs(tie.correlation)
+        ax.plot(*path.T, style, color=OTHERS, alpha=0.6, linewidth=width, zorder=1)
+    largest = max(float(drawing.attribution.abs().max()), 1e-12) if genes else 1.0
+    for gene, turn in zip(genes, np.degrees(angle), strict=True):
+        value = float(drawing.attribution[gene])
+        x, y = places[gene]
         colour = FOR if value > 0 else AGAINST
-        ax.scatter(x, y, s=12 + 90 * abs(value) / largest, color=colour, linewidths=0, zorder=2)
-        text = ax.annotate(
-            str(gene), (x, y), (0, 5), textcoords="offset points", ha="center", size=6.5, color=INK
-        )
-        text.set_parse_math(False)
-    if not len(attribution):
-        ax.text(0.5, 0.5, "no ties", transform=ax.transAxes, ha="center", color=FAINT)
+        ax.scatter(x, y, s=10 + 60 * abs(value) / largest, color=colour, linewidths=0, zorder=2)
+        # Names run outwards, and none stands on its head.
+        flip = 90 < turn < 270
+        how = {"rotation": turn + 180 * flip, "rotation_mode": "anchor", "size": 6.5, "color": INK}
+        side = "right" if flip else "left"
+        text = ax.text(1.1 * x, 1.1 * y, gene, ha=side, va="center", parse_math=False, **how)
+        text.set_in_layout(False)
+    if not genes:
+        ax.text(0, 0, "no ties", ha="center", color=FAINT)
     lines = [part for line in drawing.title.split("\n") for part in wrap(line, width=3.5, size=8.5)]
     ax.set_title("\n".join(lines), fontsize=8.5, loc="left", color=INK, parse_math=False)
-    ax.margins(0.12)
+    ax.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ax.set_axis_off()
+
+
+def _bend(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curve from point to point that leans to the middle of the circle, `(n, 2)`."""
+    t = np.linspace(0, 1, 24)[:, None]
+    return (1 - t) ** 2 * start + t**2 * end + 2 * t * (1 - t) * 0.2 * (start + end)

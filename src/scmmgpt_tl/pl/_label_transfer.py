@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, OTHERS, PALETTE, UNKNOWN, finish, new_axes
+from ._figure import FAINT, OTHERS, PALETTE, finish, name_bars, new_axes
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -101,17 +101,9 @@ def _draw(ax: Axes, data: pd.DataFrame) -> None:
     bars = ax.barh(place + 0.2, data["query"], height=0.36, color=PALETTE[0], label="these cells")
     numbers = [f"{n:,}" for n in data["n_cells"]]
     ax.bar_label(bars, labels=numbers, padding=2, fontsize=7, color=FAINT)
-    names = ["\n".join(wrap(name, width=2.4, size=8)) for name in data["label"]]
-    ax.set_yticks(place, names, size=8, color=INK)
+    name_bars(ax, ["\n".join(wrap(name, width=2.4, size=8)) for name in data["label"]])
     for text, is_label in zip(ax.get_yticklabels(), data["is_label"], strict=True):
-        text.set_parse_math(False)
         text.set_style("normal" if is_label else "italic")
-    ax.set_ylim(len(data) - 0.4, -0.6)
     ax.set_xlim(0, 1.12 * max(data["reference"].max(), data["query"].max()))
     ax.set_xlabel("share of cells", fontsize=9)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color=UNKNOWN, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=8)

@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl.get import perturbation_df
 
-from ._figure import FAINT, INK, PALETTE, finish, new_axes
+from ._figure import FAINT, INK, PALETTE, finish, name_bars, new_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,13 +136,12 @@ def _draw_points(ax: Axes, data: pd.DataFrame, top: pd.DataFrame, *, x: str, y: 
 
 
 def _draw_bars(ax: Axes, top: pd.DataFrame) -> None:
-    place = np.arange(len(top))[::-1]
+    place = np.arange(len(top))
     tint = np.where(top["shift"] < 0, PALETTE[0], PALETTE[5])
     ax.barh(place, top["shift"], color=list(tint), height=0.7)
     if OBSERVED in top:
         ax.plot(top[OBSERVED], place, "o", ms=4, color=INK, label=OBSERVED)
         ax.legend(frameon=False, fontsize=8, loc="best")
     ax.axvline(0, color=INK, lw=0.8)
-    ax.set_yticks(place, list(top["name"]), fontsize=8)
+    name_bars(ax, top["name"])
     ax.set_xlabel("predicted shift")
-    ax.spines[["top", "right"]].set_visible(False)

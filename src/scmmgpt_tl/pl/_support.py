@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, PALETTE, UNKNOWN, finish, new_axes
+from ._figure import FAINT, PALETTE, finish, name_bars, new_axes
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -90,18 +90,10 @@ def _draw(ax: Axes, data: pd.DataFrame) -> None:
         _row_name(*row, roomy=room > 0.4)
         for row in data[["group", "label", "n_cells"]].itertuples(index=False)
     ]
-    ax.set_yticks(place, names, size=8, color=INK)
-    for text in ax.get_yticklabels():
-        text.set_parse_math(False)
-    ax.set_ylim(len(data) - 0.4, -0.6)
+    name_bars(ax, names)
     ax.set_xlim(0, 1.08)
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.set_xlabel("share", fontsize=9)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color=UNKNOWN, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=8)
 
 

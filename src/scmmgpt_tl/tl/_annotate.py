@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ._on_files import Paths
 
 
-@takes_paths
+@takes_paths(columns=["groupby"])
 @doc_params(adata=ADATA_OR_PATH)
 def annotate(
     adata: AnnData | MuData | Paths,
@@ -207,5 +207,5 @@ def annotate(
         tables=tables,
         obs_names=session.adata.obs_names,
     )
-    results.write(session.adata, start=start)
+    results.write(session.found, start=start)
     return session.data if copy else None

@@ -11,7 +11,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ComparisonKeys
 from scmmgpt_tl._results import Results
 
@@ -30,6 +30,7 @@ from ._comparison.cautions import about_cautions
 from ._comparison.compared import read_compared, read_texts
 from ._comparison.comparison_tables import comparison_tables
 from ._comparison.two_groups import choose_units, read_two_groups
+from ._on_files import takes_paths
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -46,13 +47,15 @@ if TYPE_CHECKING:
 
     from ._comparison.compared import Compared
     from ._comparison.two_groups import TwoGroups, Units
+    from ._on_files import Paths
 
 MOST_SETS, MOST_TEXTS = 2, 5
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby", "batch_key", "labels_key"])
+@doc_params(adata=ADATA_OR_PATH)
 def compare(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     a: str | Sequence[str] | ArrayLike,
     b: str | Sequence[str] | ArrayLike | None = None,
     *,
@@ -114,7 +117,8 @@ def compare(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_comparison' | key_added]` : :class:`pandas.Series` (dtype `category`)
         Name of the group of each cell that was compared, `""` for others.
@@ -161,10 +165,7 @@ def compare(
     rows = np.flatnonzero(groups.code >= 0)
     names = " and ".join(map(repr, groups.names))
     start = logg.info(f"comparing {names}: {len(rows)} cells")
-    part = replace(
-        session,
-        prepared=replace(session.prepared, adata=session.adata[rows], rows=range(len(rows))),
-    )
+    part = replace(session, prepared=replace(session.prepared, rows=rows))
     texts, vectors = read_texts(terms, session.model)
     cells, table = read_compared(
         part,
@@ -200,7 +201,7 @@ def compare(
         **tables,
     }
     column = pd.Categorical(np.array([*groups.names, ""], dtype=object)[groups.code])
-    Results(obs={keys.obs: column}, uns={keys.uns: record}).write(session.adata, start=start)
+    Results(obs={keys.obs: column}, uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

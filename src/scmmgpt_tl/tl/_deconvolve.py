@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scanpy import logging as logg
-from scipy import sparse
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._input import n_genes
 from scmmgpt_tl._keys import MixtureKeys
 from scmmgpt_tl._results import Results, column_names
@@ -19,6 +18,7 @@ from ._arguments import as_given, check_arguments
 from ._generation.expected import expect
 from ._generation.prompts import read_prompts
 from ._labels import resolve_labels
+from ._on_files import takes_paths
 from ._session import open_session
 from ._unmix import telling_genes, unmix
 
@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
     from ._generation.prompts import Prompts
     from ._labels import LabelSet
+    from ._on_files import Paths
 
 
-@doc_params()
+@takes_paths(at_once=True)
+@doc_params(adata=ADATA_OR_PATH)
 def deconvolve(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     labels: Sequence[str] | Mapping[str, str] | None = None,
     *,
     tissue: str | Sequence[str] | None = None,
@@ -84,7 +86,8 @@ def deconvolve(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obsm['scmm_mixture' | key_added]` : :class:`pandas.DataFrame` (dtype `float32`)
         Share of each label; rows sum to 1. Spots without counts have the same of each.
@@ -142,14 +145,12 @@ def deconvolve(
     texts = _texts(asked)
     profiles = np.stack([one.shares for one in expect(texts, session.model, steps=None)])
     genes = telling_genes(profiles, session.measured)
-    chosen, n_empty = [sparse.csr_matrix((0, len(genes)), dtype=np.float32)], 0
-    covered = [np.empty(0, dtype=np.float32)]
+    n_empty, covered = 0, [np.empty(0, dtype=np.float32)]
     for block, of_block in session.read():
-        chosen.append(block[:, genes])
         covered.append(of_block)
         n_empty += int((n_genes(block) == 0).sum())
     session.tell_empty(n_empty)
-    found = unmix(sparse.vstack(chosen, format="csr"), profiles[:, genes])
+    found = unmix(lambda: (rows[:, genes] for rows in session.blocks()), profiles[:, genes])
     columns = column_names(asked.names)
     shares = pd.DataFrame(
         found.shares.astype(np.float32), index=session.adata.obs_names, columns=columns
@@ -170,7 +171,7 @@ def deconvolve(
                 "n_genes": len(genes),
             }
         },
-    ).write(session.adata, start=start)
+    ).write(session.found, start=start)
     return session.data if copy else None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import DescriptionKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
@@ -16,6 +16,7 @@ from scmmgpt_tl._settings import settings
 from ._arguments import as_given, check_arguments
 from ._groups import Groups, read_groups
 from ._labels import resolve_labels
+from ._on_files import takes_paths
 from ._session import open_session
 from ._writing.dossier import lay_out, open_dossiers, read_groups_of
 from ._writing.write_up import write_up
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._on_files import Paths
     from ._session import Session
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby"])
+@doc_params(adata=ADATA_OR_PATH)
 def describe(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     groupby: str | None = None,
     *,
     labels: Sequence[str] | Mapping[str, str] | None = None,
@@ -91,7 +94,8 @@ def describe(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obs['scmm_description' | key_added]` : :class:`pandas.Series` (dtype `object`)
         Description of the cell's group, `""` for cells without a group.
@@ -160,7 +164,7 @@ def describe(
         "groups": lay_out(groups, dossiers, texts),
     }
     written = np.array([*(text.text for text in texts), ""], dtype=object)[groups.codes]
-    Results(obs={keys.obs: written}, uns={keys.uns: record}).write(session.adata, start=start)
+    Results(obs={keys.obs: written}, uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

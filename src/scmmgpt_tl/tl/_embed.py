@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ._on_files import Paths
 
 
-@takes_paths
+@takes_paths()
 @doc_params(
     adata=ADATA_OR_PATH,
     key_added="""\
@@ -128,5 +128,5 @@ def embed(
         obs={keys.coverage: found["coverage"]},
         obsm={keys.obsm: found["cell"]},
         uns={keys.uns: record},
-    ).write(session.adata, start=start)
+    ).write(session.found, start=start)
     return session.data if copy else None

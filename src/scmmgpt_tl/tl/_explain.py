@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
 
@@ -19,6 +19,7 @@ from ._explanation.contest import Rivals
 from ._explanation.explained import gather, gene_table, overview_table
 from ._explanation.subjects import Question, choose_cells, choose_groups
 from ._explanation.way import attribute, check_method, check_not_refined, open_way, read_cells
+from ._on_files import takes_paths
 from ._session import load_judging, open_session
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._genes import Asked
 
     from ._explanation.way import Method
+    from ._on_files import Paths
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby"], keys=["key"])
+@doc_params(adata=ADATA_OR_PATH)
 def explain(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     groupby: str | None = None,
     *,
     label: str | None = None,
@@ -111,7 +114,8 @@ def explain(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following field:
 
     `adata.uns['scmm_explanation' | key_added]` : :class:`dict`
         `params` of the call; `genes`, a frame with `cell` (or `group`), `label`, `against`, `rank`
@@ -189,7 +193,7 @@ def explain(
         key_added=key_added,
     )
     record = {"params": params, "genes": genes, "overview": overview_table(found, subjects)}
-    Results(uns={keys.uns: record}).write(session.adata, start=start)
+    Results(uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

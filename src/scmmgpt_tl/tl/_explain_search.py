@@ -9,7 +9,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl.get._record import read_record
@@ -18,6 +18,7 @@ from ._annotated import check_model
 from ._arguments import check_whole
 from ._kernels import cosines
 from ._labels import embed_wordings
+from ._on_files import takes_paths
 from ._search import read_query
 from ._session import open_session
 
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._on_files import Paths
+
 _MOST, _SHARE = 50, 10
 
 
-@doc_params()
+@takes_paths(at_once=True, keys=["key"])
+@doc_params(adata=ADATA_OR_PATH)
 def explain_search(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     *,
     key: str = "scmm_search",
     n_cells: int | None = None,
@@ -80,7 +84,8 @@ def explain_search(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following field:
 
     `adata.uns['scmm_search_explanation' | key_added]` : :class:`dict`
         `params` of the call; `words`, a frame with `text` (`"query"` or `"definition"`), `place`
@@ -148,7 +153,7 @@ def explain_search(
         "words": words,
         "lead": float(lead[0]),
     }
-    Results(uns={keys.uns: record}).write(session.adata, start=start)
+    Results(uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import GeneNetworkKeys
 from scmmgpt_tl._results import Results
 
@@ -20,6 +20,7 @@ from ._explanation.network import connect
 from ._explanation.networks import FEWEST_CELLS, by_subject, large_enough, network_tables
 from ._explanation.subjects import Question, choose_groups, choose_labels
 from ._explanation.way import attribute, check_not_refined, open_way, read_cells
+from ._on_files import takes_paths
 from ._session import load_judging, open_session
 
 if TYPE_CHECKING:
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._on_files import Paths
+
 # How genes go together needs attributions less exact than what a gene adds by itself.
 STEPS = 8
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby"], keys=["key"])
+@doc_params(adata=ADATA_OR_PATH)
 def gene_network(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     groupby: str | None = None,
     *,
     label: str | None = None,
@@ -103,7 +107,8 @@ def gene_network(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following field:
 
     `adata.uns['scmm_gene_network' | key_added]` : :class:`dict`
         `params` of the call; `edges`, a frame with `group`, `rank`, `gene`, `other`, `correlation`
@@ -184,5 +189,5 @@ def gene_network(
         key_added=key_added,
     )
     tables = network_tables(found, subjects, symbols=loaded.genes.symbols)
-    Results(uns={keys.uns: {"params": params, **tables}}).write(session.adata, start=start)
+    Results(uns={keys.uns: {"params": params, **tables}}).write(session.found, start=start)
     return session.data if copy else None

@@ -10,7 +10,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl._columns import read_full_column
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import IntegrationKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
@@ -20,6 +20,7 @@ from ._integration.label_shift import beside, remove_shifts
 from ._integration.said import read_said
 from ._integration.scanvi import choose_seeds, open_scvi, read_counts, train_scanvi
 from ._labels import UNKNOWN
+from ._on_files import takes_paths
 from ._refinement.place import principal_components, read_place
 from ._session import load, open_session
 
@@ -34,14 +35,16 @@ if TYPE_CHECKING:
 
     from ._groups import Groups
     from ._integration.said import Said
+    from ._on_files import Paths
     from ._session import Session
 
 Method = Literal["linear", "scanvi"]
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["batch_key"], keys=["key", "use_rep"])
+@doc_params(adata=ADATA_OR_PATH)
 def integrate(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     batch_key: str,
     *,
     method: Method = "linear",
@@ -111,7 +114,8 @@ def integrate(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obsm['X_scmm_integrated' | key_added]` : :class:`numpy.ndarray` (dtype `float32`)
         One row per cell. With `"linear"` cells with too few genes lie in the middle.
@@ -197,7 +201,7 @@ def integrate(
         key_added=key_added,
     )
     results = Results(obs=columns, obsm=places, uns={keys.uns: {"params": params, **tables}})
-    results.write(own, start=start)
+    results.write(session.found, start=start)
     return session.data if copy else None
 
 
@@ -234,7 +238,7 @@ def _scanvi(
     """Latent space of scANVI, told batches and labels; the model is saved where it is wanted."""
     layer = session.prepared.count_report.layer
     trained, latent = train_scanvi(
-        read_counts(session.adata, layer, labelled.astype("category")),
+        read_counts(session.prepared.adata, layer, labelled.astype("category")),
         layer=layer,
         max_epochs=max_epochs,
         seed=int(np.random.default_rng(rng).integers(2**31)),

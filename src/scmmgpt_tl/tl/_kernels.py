@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._answers.scoring import Scoring
 
-__all__ = ["QuerySums", "as_vectors", "beside_texts", "cosines", "embedding", "probabilities"]
+__all__ = ["GroupSums", "as_vectors", "beside_texts", "cosines", "embedding", "probabilities"]
 
 
 def embedding(states: CellStates | CellVectors, rows: csr_matrix) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def probabilities(
     return kernel
 
 
-class QuerySums:
-    """Adds up the query states of groups while the cells go by, which are too many to keep.
+class GroupSums:
+    """Adds up what is said of the cells of groups while these go by, which are too many to keep.
 
     Parameters
     ----------
@@ -150,28 +150,30 @@ class QuerySums:
         self._sizes = np.zeros(n_groups, dtype=np.intp)
         self._sums: NDArray[np.float64] | None = None
 
-    def add(self, states: CellStates, rows: csr_matrix) -> None:
+    def add(self, values: NDArray[np.floating], rows: csr_matrix) -> None:
         """Add the next batch.
 
         Parameters
         ----------
-        states
-            What the model says of the cells; queries are `(n_cells, n_queries, width)`.
+        values
+            What is said of the cells, `(n_cells, ...)`.
         rows
             Their counts.
         """
         codes = self._codes[self._place : self._place + rows.shape[0]]
         counted = (codes >= 0) & (n_genes(rows)[: len(codes)] >= self._min_genes)
-        queries = states.queries.float().cpu().numpy()[: len(codes)][counted].astype(np.float64)
+        kept = values[: len(codes)][counted].astype(np.float64)
         if self._sums is None:
-            self._sums = np.zeros((len(self._sizes), *queries.shape[1:]))
+            self._sums = np.zeros((len(self._sizes), *kept.shape[1:]))
         # One statement each at the end: a batch that runs out of memory on the way is sent again.
-        np.add.at(self._sums, codes[counted], queries)
+        np.add.at(self._sums, codes[counted], kept)
         np.add.at(self._sizes, codes[counted], 1)
         self._place += rows.shape[0]
 
-    def means(self) -> NDArray[np.float32]:
-        """Mean query states, `(n_groups, n_queries, width)`; zero for a group without cells."""
+    def means(self) -> NDArray[np.float64]:
+        """Return the mean of each group, `(n_groups, ...)`; zero for a group without cells."""
         if self._sums is None:
-            return np.zeros((len(self._sizes), 0, 0), dtype=np.float32)
-        return (self._sums / np.maximum(self._sizes, 1)[:, None, None]).astype(np.float32)
+            return np.zeros((len(self._sizes), 0))
+        sizes = np.maximum(self._sizes, 1)
+        means: NDArray[np.float64] = self._sums / sizes.reshape(-1, *[1] * (self._sums.ndim - 1))
+        return means

@@ -9,7 +9,7 @@ import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
 from scmmgpt_tl.model.droplets import CELL
 
@@ -20,9 +20,10 @@ from ._answers.scoring import scoring
 from ._answers.verdict import LOW_SCORE, judge_cells
 from ._arguments import check_arguments
 from ._kernels import probabilities
+from ._on_files import takes_paths
 from ._session import open_session
 from ._transfer.reference import open_reference, places
-from ._transfer.transfer import held_kinds, learned_shares, weigh
+from ._transfer.transfer import held_kinds, learn_shares, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from mudata import MuData
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model import Model
@@ -38,15 +40,17 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._genes import Asked
 
     from ._labels import LabelSet
+    from ._on_files import Paths
     from ._session import Session
     from ._transfer.reference import Labelled
 
 NOT_IN_REFERENCE = "not in the reference"
 
 
-@doc_params()
+@takes_paths(at_once=True)
+@doc_params(adata=ADATA_OR_PATH)
 def label_transfer(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     reference: AnnData | MuData,
     labels_key: str,
     *,
@@ -105,7 +109,8 @@ def label_transfer(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the fields of :func:`annotate` under
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the fields of :func:`annotate` under
     `key_added`, so that `scmm.get` and `scmm.pl` take them by `key`. Differences to these:
 
     `adata.obs['scmm_transferred_score' | key_added + '_score']` : :class:`pandas.Series` (dtype `float32`)
@@ -181,25 +186,20 @@ def label_transfer(
     n_labelled = int((source.code >= 0).sum())
     start = logg.info(f"transferring {len(labels)} labels of {n_labelled} cells")
     known = source.read(batch_size=batch_size)
-    found = session.run(_both(session, labels), batch_size=batch_size, desc="transfer labels")
-    shares = weigh(
-        learned_shares(known.place, known.code, found["cell"]),
-        found["told"],
-        named=np.array([bool(some) for some in labels.kinds]),
-        text_weight=float(text_weight),
-    )
     held = held_kinds(
         labels.kinds, session.model.labels.cl_ids, seen=known.own, code=known.code, ontology=cl
     )
-    at_home = found["p"] @ held
-    p = (shares * at_home[:, None]).astype(np.float32)
+    learned = learn_shares(known.place, known.code)
+    kernel = _weighed(session, labels, held, learned=learned, text_weight=float(text_weight))
+    found = session.run(kernel, batch_size=batch_size, desc="transfer labels")
+    p = found["p"]
     cells = judge_cells(
         decide(p, labels, rule),
         found["n_genes"],
         found["droplet"],
         min_genes=session.model.calibration.min_genes,
     )
-    foreign = at_home < 0.5 * found["droplet"][:, CELL]
+    foreign = found["at_home"] < 0.5 * found["droplet"][:, CELL]
     cells.reasons[(cells.reasons == LOW_SCORE) & foreign] = NOT_IN_REFERENCE
     params = session.params(
         labels_key=labels_key,
@@ -224,18 +224,31 @@ def label_transfer(
         tables=tables,
         obs_names=session.adata.obs_names,
     )
-    results.write(session.adata, start=start)
+    results.write(session.found, start=start)
     return session.data if copy else None
 
 
-def _both(session: Session, labels: LabelSet) -> Callable[..., dict[str, Any]]:
-    """Keep also what the names of the reference's labels say."""
+def _weighed(
+    session: Session,
+    labels: LabelSet,
+    held: NDArray[np.float64],
+    *,
+    learned: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    text_weight: float,
+) -> Callable[..., dict[str, Any]]:
+    """Keep the probability of each label, and of being at home in the reference at all."""
     how = scoring(labels, session.model, ontology=ontology.load(), measured=session.measured)
     place = places(session)
     compare = probabilities(session.model, how, measured=session.measured)
+    named = np.array([bool(some) for some in labels.kinds])
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
-        return {**place(states, rows), "told": compare(states, rows)["p"]}
+        own, told = place(states, rows), compare(states, rows)["p"]
+        cell = own["cell"].float().cpu().numpy()
+        shares = weigh(learned(cell), told, named=named, text_weight=text_weight)
+        at_home = own["p"] @ held
+        p = (shares * at_home[:, None]).astype(np.float32)
+        return {"p": p, "at_home": at_home, "droplet": own["droplet"], "n_genes": own["n_genes"]}
 
     return kernel
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
-
-import numpy as np
-from scanpy import logging as logg
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from scmmgpt_tl import _files
-from scmmgpt_tl._matrix import DEFAULT_MODALITY, take_rows
+from scmmgpt_tl._matrix import DEFAULT_MODALITY
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
 from scmmgpt_tl._stream.cells import StoredCells, found_in
-from scmmgpt_tl._stream.join import join
-from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share, held
+from scmmgpt_tl._stream.identity import identity
+from scmmgpt_tl._stream.put_together import put_together
+from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share
 
+from ._at_once import run_at_once
 from ._session import load_any, model_described
 from ._workers.shards import make_shards
 from ._workers.workers import workers_of
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from distributed import Client
 
+    from ._workers.workers import Workers
+
     Paths: TypeAlias = str | Path | Sequence[str | Path]
 
 __all__ = ["begun_runs", "finish", "results_path", "run_on_file", "takes_paths"]
@@ -37,38 +37,65 @@ __all__ = ["begun_runs", "finish", "results_path", "run_on_file", "takes_paths"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Cells whose values stand for those of the file when two runs are compared.
-_LOOKED_AT = 64
+
+class _Needs(NamedTuple):
+    """What a tool needs of a file, see :func:`takes_paths`."""
+
+    at_once: bool = False
+    columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def all_cells(self, options: Mapping[str, Any]) -> bool:
+        """Whether a call needs all cells at once."""
+        return self.at_once or bool(_given(options, self.columns))
 
 
-def takes_paths(tool: Callable[P, R]) -> Callable[P, R]:
-    """Let a tool that says of each cell what that cell is take paths as well.
+_NEEDS: dict[Callable[..., Any], _Needs] = {}
+
+
+def takes_paths(
+    *, at_once: bool = False, columns: Sequence[str] = (), keys: Sequence[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a tool take paths as well.
+
+    A tool that says of each cell what that cell is by itself gets a few thousand cells at a time.
+    One that pools cells gets all at once: what lies beside their counts is loaded, and the counts
+    are read block by block.
 
     Parameters
     ----------
-    tool
-        Takes an AnnData, or a part of a file in its place.
+    at_once
+        Whether the tool pools cells.
+    columns
+        Arguments that name columns of `.obs`, for which any tool needs all cells at once.
+    keys
+        Arguments that name other slots: representations, and what earlier tools have found.
     """
 
-    @wraps(tool)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = inspect.signature(tool).bind(*args, **kwargs)
-        given.apply_defaults()
-        if given.arguments["client"] is not None:
-            workers_of(given.arguments["client"], given.arguments["model"])
-        paths = given.arguments["adata"]
-        if not _are_paths(paths):
-            return tool(*args, **kwargs)
-        options = {name: value for name, value in given.arguments.items() if name != "adata"}
-        return _run_on_files(tool, paths, options)  # type: ignore[return-value]
+    def decorate(tool: Callable[P, R]) -> Callable[P, R]:
+        _NEEDS[tool] = _Needs(at_once, tuple(columns), tuple(keys))
 
-    return run
+        @wraps(tool)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = inspect.signature(tool).bind(*args, **kwargs)
+            given.apply_defaults()
+            if given.arguments.get("client") is not None:
+                workers_of(given.arguments["client"], given.arguments["model"])
+            paths = given.arguments["adata"]
+            if not _are_paths(paths):
+                return tool(*args, **kwargs)
+            options = {name: value for name, value in given.arguments.items() if name != "adata"}
+            return _run_on_files(tool, paths, options)  # type: ignore[return-value]
+
+        return run
+
+    return decorate
 
 
 def _run_on_files(
     tool: Callable[..., Any], paths: Paths, options: dict[str, Any]
 ) -> AnnData | None:
-    copy, client = options.pop("copy"), options.pop("client")
+    copy, client = options.pop("copy"), options.pop("client", None)
     files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if copy and len(files) != 1:
         msg = "`copy=True` returns one object. Pass one path, or read the files beside the inputs."
@@ -117,44 +144,67 @@ def run_on_file(
     tool = inspect.unwrap(tool)
     workers = None if client is None else workers_of(client, options.get("model"))
     options = {**options, "model": load_any(options.get("model"))}
-    if options.get("groupby") is not None and not (share.is_whole and workers is None):
+    needs = _NEEDS.get(tool, _Needs())
+    at_once = needs.all_cells(options)
+    if at_once and not (share.is_whole and workers is None):
         msg = (
-            "`groupby` needs all cells at once. Leave it out, or run without `--shard`, `--dask` and "
-            "`client`."
+            "`--shard`, `--dask` and `client` are for tools that look at one cell at a time, without "
+            "`groupby`: leave them out."
         )
         raise ValueError(msg)
     cells = StoredCells(path, mod=options.get("mod"))
     try:
         target = results_path(path, options.get("mod"))
         _files.check_target(target, source=path, overwrite=True)
-        reader = model_described(options["model"])
-        if workers is not None:
-            # What is wrong with the call or the file is told here, before others are set to work.
-            found_in(tool, cells, options, range(0))
-            reader = workers.agree(options["model"])
-        manifest = _manifest(tool, cells, options, reader=reader)
-        run = RunFolder.begin(_folder(target, tool, options.get("key_added")), manifest)
-        shards = share.of_shards(run.manifest.shards())
-        try:
-            with run.working(share):
-                if workers is None:
-                    for rows in shards:
-                        run.do(rows, partial(found_in, tool, cells, options))
-                else:
-                    make_shards(
-                        run, shards, workers, tool=tool.__name__, path=path, options=options
-                    )
-        except InUseError:
-            raise
-        except BaseException:
-            if share.is_whole:
-                run.remove(only_if_empty=True)
-            raise
-        if share.is_whole:
-            finish(run, target, cells)
+        if at_once:
+            run_at_once(
+                partial(tool, **options),
+                cells,
+                target,
+                columns=_given(options, needs.columns),
+                keys=_given(options, needs.keys),
+            )
+        else:
+            _run_in_shards(tool, cells, options, share=share, target=target, workers=workers)
     finally:
         cells.close()
     return target
+
+
+def _run_in_shards(
+    tool: Callable[..., Any],
+    cells: StoredCells,
+    options: Mapping[str, Any],
+    *,
+    share: Share,
+    target: Path,
+    workers: Workers | None,
+) -> None:
+    reader = model_described(options["model"])
+    if workers is not None:
+        # What is wrong with the call or the file is told here, before others are set to work.
+        found_in(tool, cells, options, range(0))
+        reader = workers.agree(options["model"])
+    manifest = _manifest(tool, cells, options, reader=reader)
+    run = RunFolder.begin(_folder(target, tool, options.get("key_added")), manifest)
+    shards = share.of_shards(run.manifest.shards())
+    try:
+        with run.working(share):
+            if workers is None:
+                for rows in shards:
+                    run.do(rows, partial(found_in, tool, cells, options))
+            else:
+                make_shards(
+                    run, shards, workers, tool=tool.__name__, path=cells.path, options=options
+                )
+    except InUseError:
+        raise
+    except BaseException:
+        if share.is_whole:
+            run.remove(only_if_empty=True)
+        raise
+    if share.is_whole:
+        finish(run, target, cells)
 
 
 def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
@@ -176,7 +226,7 @@ def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
     ValueError
         If a shard is missing, the file was changed, or `target` holds results of other cells.
     """
-    if run.manifest.input != _identity(cells):
+    if run.manifest.input != identity(cells):
         msg = (
             f"{str(cells.path)!r} was changed after the run in {str(run.path)!r} was begun. "
             "Delete that folder, and run again."
@@ -190,15 +240,9 @@ def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
             f"(cells {cells_missing}{' and more' if len(missing) > 3 else ''}). Run them first."
         )
         raise ValueError(msg)
-    with held(target.with_name(f".{target.name}.lock"), repr(str(target))):
-        join(
-            [run.file(rows) for rows in run.manifest.shards()],
-            target,
-            cells.obs_names,
-            room=run.path,
-        )
+    shards = [run.file(rows) for rows in run.manifest.shards()]
+    put_together(shards, target, cells.obs_names, room=run.path)
     run.remove()
-    logg.info(f"    wrote {target}")
 
 
 def results_path(path: Path, mod: str | None = None) -> Path:
@@ -248,6 +292,11 @@ def _folder(target: Path, tool: Callable[..., Any], key: str | None) -> Path:
     return target.with_name(f".{target.name}.{tool.__name__}.{key or 'default'}")
 
 
+def _given(options: Mapping[str, Any], arguments: Sequence[str]) -> list[str]:
+    """Names that the user gave for some of the arguments."""
+    return [options[name] for name in arguments if options.get(name) is not None]
+
+
 def _manifest(
     tool: Callable[..., Any],
     cells: StoredCells,
@@ -257,30 +306,10 @@ def _manifest(
 ) -> Manifest:
     said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
     said["nan"] = settings.nan
-    pooled = options.get("groupby") is not None
     return Manifest(
         tool=tool.__name__,
         model=dict(reader),
-        input=_identity(cells),
+        input=identity(cells),
         arguments=flat(said),
-        # What pools cells must see them all at once.
-        shard_rows=max(cells.n_obs, 1) if pooled else run_folder.SHARD_ROWS,
+        shard_rows=run_folder.SHARD_ROWS,
     )
-
-
-def _identity(cells: StoredCells) -> dict[str, Any]:
-    return {"name": cells.path.name, "n_obs": cells.n_obs, "fingerprint": _fingerprint(cells)}
-
-
-def _fingerprint(cells: StoredCells) -> str:
-    """Tell two files apart by names, shape and the values of some cells, without reading all."""
-    found = hashlib.sha256()
-    rows = np.unique(np.linspace(0, max(cells.n_obs - 1, 0), _LOOKED_AT).astype(np.intp))
-    for names in (*cells.obs_names.blocks(), cells.var_names):
-        found.update("\n".join(map(str, names)).encode())
-    for matrix in (cells.X, *cells.layers.values()):
-        if matrix is not None:
-            some = take_rows(matrix, rows[rows < cells.n_obs])
-            for values in (some.data, some.indices, some.indptr):
-                found.update(np.ascontiguousarray(values).tobytes())
-    return found.hexdigest()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import RankKeys
 from scmmgpt_tl._results import Results
 
-from ._answers.vote import group_mean
 from ._groups import Groups, read_groups
-from ._kernels import cosines
+from ._kernels import GroupSums, cosines
 from ._labels import LabelSet, embed_labels
+from ._on_files import takes_paths
 from ._search import read_query
 from ._session import open_session
 
@@ -27,18 +27,23 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from scmmgpt_tl.model import Model
     from scmmgpt_tl.model.labels import LabelTable
+    from scmmgpt_tl.model.scmmgpt import CellStates
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
+
+    from ._on_files import Paths
 
 ALL_CELLS = "all"
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["groupby"])
+@doc_params(adata=ADATA_OR_PATH)
 def rank_terms(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     terms: Sequence[str] | None = None,
     groupby: str | None = None,
     *,
@@ -80,7 +85,8 @@ def rank_terms(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following field:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following field:
 
     `adata.uns['scmm_rank_terms' | key_added]` : :class:`dict`
         `params` of the call and `ranking`, a :class:`pandas.DataFrame` with the columns `group`,
@@ -121,10 +127,17 @@ def rank_terms(
     asked = _read_terms(terms, own=session.model.labels)
     start = logg.info(f"ranking {len(asked)} terms in {len(groups.names)} groups")
     text = embed_labels(asked, session.model)
-    found = session.run(cosines(session.model, text), batch_size=batch_size, desc="rank terms")
-    enough = found["n_genes"] >= max(session.model.calibration.min_genes, 1)
-    codes = np.where(enough, groups.codes, -1)
-    scores = group_mean(found["cosine"], codes, len(groups.names))
+    min_genes = session.model.calibration.min_genes
+    sums = GroupSums(groups.codes, len(groups.names), min_genes=min_genes)
+    compare = cosines(session.model, text)
+
+    def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
+        said = compare(states, rows)
+        sums.add(said["cosine"], rows)
+        return {"n_genes": said["n_genes"]}
+
+    session.run(kernel, batch_size=batch_size, desc="rank terms")
+    scores = sums.means()
     params = session.params(
         terms=None if terms is None else list(asked.names),
         groupby=groupby,
@@ -132,7 +145,7 @@ def rank_terms(
         key_added=key_added,
     )
     record = {"params": params, "ranking": ranking(scores, asked, groups.names, n_terms=n_terms)}
-    Results(uns={keys.uns: record}).write(session.adata, start=start)
+    Results(uns={keys.uns: record}).write(session.found, start=start)
     return session.data if copy else None
 
 

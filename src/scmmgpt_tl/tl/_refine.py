@@ -8,10 +8,9 @@ import numpy as np
 from scanpy import logging as logg
 
 from scmmgpt_tl import ontology
-from scmmgpt_tl._docs import doc_params
-from scmmgpt_tl._input import prepare
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import AnnotationKeys
-from scmmgpt_tl._results import flat, target
+from scmmgpt_tl._results import flat
 from scmmgpt_tl._settings import settings
 
 from ._annotated import Annotated, read_annotated
@@ -22,6 +21,8 @@ from ._answers.verdict import OK, UNREADABLE, Verdict, judge_again
 from ._arguments import check_arguments
 from ._given_labels import given_labels
 from ._labels import LabelSet
+from ._on_files import takes_paths
+from ._opened import open_cells
 from ._refinement.place import principal_components, read_place
 from ._refinement.self_training import self_train
 from ._session import load_judging, model_params
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._on_files import Paths
+
 
 # How probable it is from the start that a cell has a label that the annotation did not choose among.
 NEW_SHARE = 0.1
@@ -54,9 +57,10 @@ class _Start(NamedTuple):
     given: NDArray[np.intp]  # (cells,) label, -1 where not known
 
 
-@doc_params()
+@takes_paths(at_once=True, columns=["labels_key"], keys=["key", "use_rep"])
+@doc_params(adata=ADATA_OR_PATH)
 def refine(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     *,
     key: str = "scmm_cell_type",
     labels_key: str | None = None,
@@ -113,9 +117,10 @@ def refine(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the fields of :func:`annotate` under
-    `key_added`, so that `scmm.get` and `scmm.pl` take them by `key`. Cells that could not be read
-    stay unknown, and droplets that are unlikely to be one cell keep low scores.
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the fields of :func:`annotate` under `key_added`, so that `scmm.get` and `scmm.pl` take them
+    by `key`. Cells that could not be read stay unknown, and droplets that are unlikely to be one
+    cell keep low scores.
 
     Raises
     ------
@@ -140,7 +145,8 @@ def refine(
     check_arguments(None, tissue=None, threshold=threshold)
     _check_rounds(n_rounds)
     loaded = load_judging(model)
-    data, own = target(adata, copy=copy, mod=mod)
+    opened = open_cells(adata, copy=copy, mod=mod)
+    own = opened.adata
     before = _read(own, read_annotated(own, key, model=loaded), labels_key)
     calibration = calibration_of(loaded)
     cl = ontology.load()
@@ -149,13 +155,8 @@ def refine(
     readable = np.flatnonzero(~np.isin(before.reasons, UNREADABLE) | (before.given >= 0))
     tables = {}
     if use_rep is None:
-        prepared = prepare(
-            own,
-            genes=loaded.genes,
-            layer=layer,
-            counts=counts,
-            gene_symbols=gene_symbols,
-            species=species,
+        prepared = opened.check(
+            loaded, layer=layer, counts=counts, gene_symbols=gene_symbols, species=species
         )
         place = principal_components(prepared, readable)
         tables["genes"] = prepared.gene_report.summary()
@@ -194,8 +195,8 @@ def refine(
         tables=tables,
         obs_names=own.obs_names,
     )
-    results.write(own, start=start)
-    return data if copy else None
+    results.write(opened.found, start=start)
+    return opened.data if copy else None
 
 
 def _refined(

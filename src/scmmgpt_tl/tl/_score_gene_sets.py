@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from scanpy import logging as logg
 
-from scmmgpt_tl._docs import doc_params
+from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import GeneSetKeys
 from scmmgpt_tl._results import Results
 
 from ._genes.gene_sets import read_gene_sets
 from ._genes.score_sets import score_sets
+from ._on_files import takes_paths
 from ._session import open_session
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._genes import Asked
 
     from ._genes.gene_sets import OneSet
+    from ._on_files import Paths
 
 
-@doc_params()
+@takes_paths()
+@doc_params(adata=ADATA_OR_PATH)
 def score_gene_sets(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     gene_sets: str | Sequence[str] | Mapping[str, OneSet],
     *,
     n_genes: int = 50,
@@ -72,7 +75,8 @@ def score_gene_sets(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else a copy of `adata`. Sets the following fields:
+    Returns `None` if `copy=False`, else a copy of `adata`, of a path the results without the genes.
+    Sets the following fields:
 
     `adata.obsm['scmm_gene_sets' | key_added]` : :class:`pandas.DataFrame` (dtype `float32`)
         t value of each set in each cell; 0 for a cell without counts. A `"/"` in a name becomes
@@ -131,5 +135,5 @@ def score_gene_sets(
         obs={keys.coverage: np.concatenate(covered)},
         obsm={keys.obsm: frame},
         uns={keys.uns: record},
-    ).write(session.adata, start=start)
+    ).write(session.found, start=start)
     return session.data if copy else None

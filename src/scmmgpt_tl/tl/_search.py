@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ._on_files import Paths
 
 
-@takes_paths
+@takes_paths()
 @doc_params(adata=ADATA_OR_PATH)
 def search(
     adata: AnnData | MuData | Paths,
@@ -122,7 +122,7 @@ def search(
     Results(
         obs={keys.obs: found["cosine"][:, 0], keys.coverage: found["coverage"]},
         uns={keys.uns: {"params": params}},
-    ).write(session.adata, start=start)
+    ).write(session.found, start=start)
     return session.data if copy else None
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from scanpy import logging as logg
 
-from scmmgpt_tl._input import prepare, prepare_part
-from scmmgpt_tl._results import flat, target
+from scmmgpt_tl._results import flat
 from scmmgpt_tl._settings import settings
-from scmmgpt_tl._stream.cells import Part
 from scmmgpt_tl._warnings import warn
 
+from ._opened import open_cells
 from ._reading import read_covered, run_covered
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl._input import Prepared
+    from scmmgpt_tl._stream.cells import Part
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
@@ -56,7 +55,9 @@ class Session:
     data
         What `copy=True` returns.
     adata
-        What is read, and written to in the end.
+        What is known of the cells beside their counts; only read.
+    found
+        What is written to in the end: `adata`, or in its place what goes to a file.
     loaded
         The model, or an encoder without text side.
     prepared
@@ -67,6 +68,7 @@ class Session:
 
     data: AnnData | MuData
     adata: AnnData
+    found: AnnData
     loaded: Model | EncoderModel
     prepared: Prepared
     arguments: dict[str, Any]
@@ -200,8 +202,7 @@ def open_session(
     ValueError
         Values, genes or the object itself cannot be used; the message says why.
     """
-    part = adata if isinstance(adata, Part) else None
-    data, own = target(adata, copy=copy, mod=mod) if part is None else (part.found, part.found)
+    opened = open_cells(adata, copy=copy, mod=mod)
     loaded = load(model) if text else load_any(model)
     if mod is not None and "atac" in mod.casefold():
         warn(
@@ -209,11 +210,10 @@ def open_session(
             "but scores and thresholds were fitted on RNA."
         )
     how: dict[str, Any] = {"layer": layer, "counts": counts, "gene_symbols": gene_symbols}
-    check = partial(prepare, own) if part is None else partial(prepare_part, part)
-    prepared = check(genes=loaded.genes, species=species, **how)
+    prepared = opened.check(loaded, species=species, **how)
     # As found: called with it, a tool reads the same genes again.
-    found = prepared.gene_report.species
-    return Session(data, own, loaded, prepared, {**how, "species": found, "mod": mod})
+    arguments = {**how, "species": prepared.gene_report.species, "mod": mod}
+    return Session(opened.data, opened.adata, opened.found, loaded, prepared, arguments)
 
 
 def model_params(model: Model | EncoderModel) -> dict[str, str | None]:

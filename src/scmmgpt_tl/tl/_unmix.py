@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -52,7 +54,7 @@ def telling_genes(profiles: NDArray[np.floating], measured: NDArray[np.bool_]) -
     return np.sort(columns[np.argsort(-spread, kind="stable")[:N_GENES]])
 
 
-def unmix(counts: csr_matrix, profiles: NDArray[np.floating]) -> Mixture:
+def unmix(blocks: Callable[[], Iterable[csr_matrix]], profiles: NDArray[np.floating]) -> Mixture:
     r"""Explain counts as mixtures of profiles.
 
     Gene :math:`g` of spot :math:`s` is expected to have
@@ -62,23 +64,40 @@ def unmix(counts: csr_matrix, profiles: NDArray[np.floating]) -> Mixture:
 
     Parameters
     ----------
-    counts
-        `(n_spots, n_genes)`.
+    blocks
+        Reads the counts from the first spot to the last, `(n, n_genes)` each; called once a turn.
     profiles
         Expected shares of expression, positive, `(n_types, n_genes)`.
     """
     rates = (profiles / profiles.sum(axis=1, keepdims=True)).astype(np.float64)
-    values = counts.astype(np.float64)
-    values.eliminate_zeros()
-    total = np.asarray(values.sum(axis=0)).ravel()
-    weights, factor = _weigh(values, rates), np.ones(len(total))
+    used, total = np.zeros(len(rates)), np.zeros(rates.shape[1])
+    for values in map(_plain, blocks()):
+        total += np.asarray(values.sum(axis=0)).ravel()
+        used += _weigh(values, rates).sum(axis=0)
+    weights, fit = np.empty((0, len(rates))), np.empty(0)
     for _ in range(N_ROUNDS):
-        expected = weights.sum(axis=0) @ rates
-        factor = np.clip((total + 1) / (expected + 1), 1 / MOST_FACTOR, MOST_FACTOR)
-        weights = _weigh(values, rates * factor)
+        factor = np.clip((total + 1) / (used @ rates + 1), 1 / MOST_FACTOR, MOST_FACTOR)
+        found = [_explain(values, rates * factor, total) for values in map(_plain, blocks())]
+        if found:
+            weights, fit = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        used = weights.sum(axis=0)
     whole = weights.sum(axis=1, keepdims=True)
     shares = np.divide(weights, whole, out=np.full_like(weights, 1 / len(rates)), where=whole > 0)
-    return Mixture(shares, _explained(values, weights, rates * factor))
+    return Mixture(shares, fit)
+
+
+def _plain(counts: csr_matrix) -> csr_matrix:
+    values = counts.astype(np.float64)
+    values.eliminate_zeros()
+    return values
+
+
+def _explain(
+    values: csr_matrix, rates: NDArray[np.float64], total: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights of spots, and how well these explain them."""
+    weights = _weigh(values, rates)
+    return weights, _explained(values, weights, rates=rates, average=total / max(total.sum(), 1))
 
 
 def _weigh(values: csr_matrix, rates: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,13 +126,16 @@ def _weigh(values: csr_matrix, rates: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _explained(
-    values: csr_matrix, weights: NDArray[np.float64], rates: NDArray[np.float64]
+    values: csr_matrix,
+    weights: NDArray[np.float64],
+    *,
+    rates: NDArray[np.float64],
+    average: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Compare each spot's deviance from its mixture with that from the average spot."""
     spots, genes = values.nonzero()
     seen = values.data
     total = np.asarray(values.sum(axis=1)).ravel()
-    average = np.asarray(values.sum(axis=0)).ravel() / max(total.sum(), 1)
     mixed = np.einsum("nk,nk->n", weights[spots], rates.T[genes])
     scale = np.divide(total, weights @ rates.sum(axis=1), out=np.ones_like(total), where=total > 0)
 

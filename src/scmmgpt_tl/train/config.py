@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config_file import read_values, whole, write_values
-from .corpus.entry import CensusEntry
-from .encoder_entry import EncoderEntry
+from .config_kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
+
+    from .corpus.entry import CensusEntry
+    from .encoder_entry import EncoderEntry
 
 # Without float16: its scaled gradients do not go with fused optimizers.
 PRECISIONS = ("auto", "bf16-mixed", "bf16-true", "32-true")
@@ -26,6 +27,10 @@ class RunConfig:
     ----------
     profiles
         `.h5ad` files of reference profiles, see :func:`scmmgpt_tl.train.reference.read_profiles`.
+    ortholog_profiles
+        The same of another species, whose genes are read as the human ones that they are one-to-one
+        orthologs of. Cells are drawn of them, nothing else: what texts say, the levels that cells
+        are generated with and what scores are worth, is told by `profiles`.
     cells
         `.h5ad` and `.zarr` files of labelled real cells, or folders of them, see
         :func:`scmmgpt_tl.train.corpus.files.open_cells`.
@@ -90,6 +95,8 @@ class RunConfig:
         Share of real cells among the cells drawn, 0 to 1.
     marker_share
         Share of cells made of markers among the others, 0 to 1.
+    ortholog_share
+        Share of cells drawn from profiles of another species among all drawn from profiles, 0 to 1.
     moved_share
         Share of cells drawn from profiles that look as if another study had measured them, 0 to 1.
     use_gene_text
@@ -137,6 +144,7 @@ class RunConfig:
     gene_text: Path
     bert: Path
     language_model: Path
+    ortholog_profiles: tuple[Path, ...] = ()
     encoder: EncoderEntry | None = None
     encoder_tuned: bool = False
     encoder_tokens: int = 0
@@ -161,6 +169,7 @@ class RunConfig:
     seed: int = 0
     real_share: float = 0.2
     marker_share: float = 0.2
+    ortholog_share: float = 0.2
     moved_share: float = 0.5
     use_gene_text: bool = True
     warm_up_steps: int = 600
@@ -182,7 +191,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            accepts, wanted = _KINDS[str(item.type)]
+            accepts, wanted = KINDS[str(item.type)]
             if not accepts(found := getattr(self, item.name)):
                 msg = f"`{item.name}` must be {wanted}, found {found!r}."
                 raise ValueError(msg)
@@ -264,41 +273,3 @@ class Hardware:
     devices: str = "auto"
     strategy: str = "auto"
     progress: bool = True
-
-
-def _tuple_of(kind: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, tuple) and all(isinstance(v, kind) for v in value)
-
-
-def _is_sizes(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-# By annotation: what is accepted, and how to say so.
-_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "Path | None": (lambda value: value is None or isinstance(value, Path), "a path, or nothing"),
-    "Path": (lambda value: isinstance(value, Path), "a path"),
-    "EncoderEntry | None": (
-        lambda value: value is None or isinstance(value, EncoderEntry),
-        "the kind and the folder of an encoder, such as geneformer@path/to/folder",
-    ),
-    "tuple[Path, ...]": (_tuple_of(Path), "a list of paths"),
-    "tuple[str, ...]": (_tuple_of(str), "a list of names"),
-    "tuple[CensusEntry, ...]": (
-        _tuple_of(CensusEntry),
-        "a list of stores, such as [{version: 2025-11-08}]",
-    ),
-    "dict[str, dict[str, Any]]": (_is_sizes, "sizes by part, such as {bridge: {dropout: 0}}"),
-    "str": (lambda value: isinstance(value, str), "a text"),
-    "int": (_is_count, "a whole number, 0 or more"),
-    "float": (_is_share, "a number from 0 to 1"),
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
-}

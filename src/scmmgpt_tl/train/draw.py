@@ -6,7 +6,7 @@ than their profile does, and types that no profile covers are made of markers al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +38,7 @@ class Drawn:
     counts: NDArray[np.float32]  # (cells, genes) zero where not measured
     measured: NDArray[np.bool_]  # (cells, genes) panel of each cell's made-up study
     term: NDArray[np.int64]  # (cells,) index into the types
-    profile: NDArray[np.int64]  # (cells,) profile drawn from, -1 for cells drawn from none
+    profile: NDArray[np.int64]  # (cells,) profile drawn from; -1 for none, or another species
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -72,6 +72,10 @@ class CellSource:
         nor a real cell shows.
     moved_share
         Share of cells drawn from profiles that look as if another study had measured them.
+    orthologs
+        Reference profiles of another species, over the orthologs of its genes.
+    ortholog_share
+        Share of cells drawn from these among all that are drawn from profiles.
     pool_cells, pool_steps
         Real cells that are not in memory are drawn from pools of about so many cells, each for so
         many steps.
@@ -87,22 +91,28 @@ class CellSource:
         markers: Mapping[str, MarkerGenes] | None = None,
         marker_share: float = 0.0,
         moved_share: float = 0.0,
+        orthologs: Profiles | None = None,
+        ortholog_share: float = 0.0,
         pool_cells: int = 4096,
         pool_steps: int = 100,
     ) -> None:
         self.profiles = profiles
         self.types = tuple(types)
         self.real_share = real_share
-        self._of_type = _members(profiles.terms, self.types)
-        known = np.array([len(members) > 0 for members in self._of_type])
-        weight = np.sqrt([max(len(members), 1) for members in self._of_type]) * known
-        self._weight = 0.5 * known / known.sum() + 0.5 * weight / weight.sum()
-        self.real = RealCells(cells, types, pool_cells=pool_cells, pool_steps=pool_steps)
         self.rates = Rates(profiles, moved_share=moved_share)
+        self._native = _Distributions(profiles, self.rates, self.types)
+        self._foreign = (
+            _Distributions(orthologs, Rates(orthologs, moved_share=moved_share), self.types)
+            if orthologs is not None
+            else None
+        )
+        self.ortholog_share = ortholog_share
+        self.real = RealCells(cells, types, pool_cells=pool_cells, pool_steps=pool_steps)
         markers = markers or {}
         self._markers = {t: markers[k] for t, k in enumerate(types) if k in markers}
+        shown = {*profiles.terms, *(orthologs.terms if orthologs is not None else ())}
         self._alone = np.array(
-            [t for t in self._markers if not known[t] and t not in self.real.types],
+            [t for t in self._markers if self.types[t] not in shown and t not in self.real.types],
             dtype=np.int64,
         )
         self.marker_share = marker_share
@@ -122,23 +132,32 @@ class CellSource:
         """
         n_real = rng.binomial(n, self.real_share) if self.real.types else 0
         n_marked = rng.binomial(n - n_real, self.marker_share) if len(self._alone) else 0
-        sizes = (n - n_real - n_marked, n_marked)
-        ways = (self._draw_from_profiles, self._draw_from_markers)
-        parts = [way(size, rng) for way, size in zip(ways, sizes, strict=True) if size]
+        n_drawn = n - n_real - n_marked
+        n_foreign = rng.binomial(n_drawn, self.ortholog_share) if self._foreign else 0
+        parts = []
+        if n_drawn - n_foreign:
+            parts.append(self._draw_from_profiles(n_drawn - n_foreign, rng, self._native))
+        if self._foreign and n_foreign:
+            drawn = self._draw_from_profiles(n_foreign, rng, self._foreign)
+            # Tissues and levels are told of profiles of the model's own species.
+            parts.append(replace(drawn, profile=np.full(n_foreign, -1)))
+        if n_marked:
+            parts.append(self._draw_from_markers(n_marked, rng))
         if n_real:
             parts.append(self._draw_real(n_real, rng, at))
         return Drawn.joined(parts)
 
-    def _draw_from_profiles(self, n: int, rng: np.random.Generator) -> Drawn:
-        term = rng.choice(len(self.types), size=n, p=self._weight)
-        first = np.array([rng.choice(self._of_type[t]) for t in term])
-        second = np.array([rng.choice(self._of_type[t]) for t in term])
+    def _draw_from_profiles(
+        self, n: int, rng: np.random.Generator, source: _Distributions
+    ) -> Drawn:
+        term, first, second = source.choose(n, rng)
         blend = np.where(rng.random(n) < BLENDED, rng.random(n), 0.0).astype(np.float32)
         # A blend only makes sense over genes that both profiles measured.
-        blend[self.profiles.panel[first] != self.profiles.panel[second]] = 0.0
-        rates = self.rates.blend(first, second, blend, rng)
-        self.rates.move(rates, first, rng)
-        measured = self.rates.see(rates, first, rng)
+        panel = source.profiles.panel
+        blend[panel[first] != panel[second]] = 0.0
+        rates = source.rates.blend(first, second, blend, rng)
+        source.rates.move(rates, first, rng)
+        measured = source.rates.see(rates, first, rng)
         for i in np.flatnonzero(rng.random(n) < STRESSED):
             self._express_markers(rates[i], int(term[i]), measured[i], STRESSED_MARKERS, rng)
         return Drawn(sequence(rates, rng), measured, term, first)
@@ -186,6 +205,25 @@ class CellSource:
             measured[i] = self.rates.panels.draw(cells[study].measured, rng)
         counts *= measured
         return Drawn(counts, measured, term, np.full(n, -1))
+
+
+class _Distributions:
+    """Profiles of one species, from which types come up with more even shares than profiles have."""
+
+    def __init__(self, profiles: Profiles, rates: Rates, types: Sequence[str]) -> None:
+        self.profiles, self.rates = profiles, rates
+        self._of_type = _members(profiles.terms, types)
+        known = np.array([len(members) > 0 for members in self._of_type])
+        weight = np.sqrt([max(len(members), 1) for members in self._of_type]) * known
+        self._weight = 0.5 * known / known.sum() + 0.5 * weight / weight.sum()
+
+    def choose(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return a type and two profiles of it for each cell."""
+        term = rng.choice(len(self._of_type), size=n, p=self._weight)
+        first = np.array([rng.choice(self._of_type[t]) for t in term])
+        return term, first, np.array([rng.choice(self._of_type[t]) for t in term])
 
 
 def average_cell(profiles: Profiles) -> NDArray[np.float32]:

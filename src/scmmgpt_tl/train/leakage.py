@@ -41,7 +41,8 @@ def check_leakage(config: RunConfig, cells: Sequence[Cells]) -> None:
         If the same study, or the same donor, may be on two sides; or a study to be held out is
         none of those of the profiles.
     """
-    profiles = [Origin(*found) for path in config.profiles for found in cited_studies(path)]
+    files = (*config.profiles, *config.ortholog_profiles)
+    profiles = [Origin(*found) for path in files for found in cited_studies(path)]
     profiles = [origin for origin in profiles if not origin.study.startswith(config.exclude)]
     held = [origin for origin in profiles if origin.study.startswith(config.held_out_studies)]
     for name in config.held_out_studies:

@@ -56,11 +56,13 @@ class Material:
         Gene table of the model.
     profiles, cells
         Reference profiles and labelled real cells.
+    orthologs
+        Reference profiles of another species, if there are any.
     types
         Cell Ontology ids of all types that cells are drawn of.
     n_profiles
-        Profiles of each type; its real cells, where there are any, count as one more. A type that
-        is known by its markers alone has none.
+        Profiles of each type; its real cells and its profiles of another species, where there are
+        any, count as one more each. A type that is known by its markers alone has none.
     captioner
         Writes texts about types.
     text_tokenizer
@@ -80,6 +82,7 @@ class Material:
     text_tokenizer: Tokenizer
     source: CellSource
     adopted: Adopted | None = None
+    orthologs: Profiles | None = None
 
     def __deepcopy__(self, memo: object) -> Material:
         """Return the same: nothing changes it, and it is large."""
@@ -108,13 +111,18 @@ def prepare(config: RunConfig) -> Material:
     # Before all that takes long: a wrong folder is told of at once.
     adopted = adopt(config, genes)
     exclude = (*config.exclude, *config.held_out_studies)
-    profiles = read_profiles(
-        config.profiles, genes, exclude=exclude, without_types=config.without_types
+    left_out = {"exclude": exclude, "without_types": config.without_types}
+    profiles = read_profiles(config.profiles, genes, **left_out)
+    orthologs = (
+        read_profiles(config.ortholog_profiles, genes, **left_out)
+        if config.ortholog_profiles
+        else None
     )
     cells = read_corpus(config, genes)
     markers = _read_markers(config, genes)
-    # Real cells of a type count as one profile more.
+    # Real cells of a type count as one profile more, as do its profiles of another species.
     times = Counter([*profiles.terms, *(t for part in cells for t in part.terms.categories)])
+    times.update(set(orthologs.terms) if orthologs is not None else ())
     types = tuple(sorted(times.keys() | markers.keys()))
     return Material(
         genes=genes,
@@ -132,10 +140,13 @@ def prepare(config: RunConfig) -> Material:
             markers=markers,
             marker_share=config.marker_share,
             moved_share=config.moved_share,
+            orthologs=orthologs,
+            ortholog_share=config.ortholog_share,
             pool_cells=config.pool_cells,
             pool_steps=config.pool_steps,
         ),
         adopted=adopted,
+        orthologs=orthologs,
     )
 
 

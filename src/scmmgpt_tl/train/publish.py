@@ -191,6 +191,7 @@ def card(
         "",
         f"* Genes: {len(material.genes):,}. Labels: {n_labels}, each a Cell Ontology term.",
         f"* Trained on cells drawn from {len(material.profiles.terms):,} reference profiles of {', '.join(studies)};",
+        *_of_orthologs(material, config),
         f"  and on real cells of {', '.join(cells)}.",
         *_of_encoder(material),
         *_of_markers(config),
@@ -210,6 +211,16 @@ def card(
         "* On studies that nothing was fitted on: see docs/benchmarks.md of scmmgpt-tl.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_orthologs(material: Material, config: RunConfig) -> list[str]:
+    if material.orthologs is None:
+        return []
+    studies = sorted({study.split("|")[0] for study in material.orthologs.studies})
+    n = len(material.orthologs.terms)
+    return [
+        f"  {config.ortholog_share:.0%} of them from {n:,} of another species: {', '.join(studies)};"
+    ]
 
 
 def _of_cuts(config: RunConfig) -> str:

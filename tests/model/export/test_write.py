@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from scmmgpt_tl.cli._parser import build_parser
 from scmmgpt_tl.model.calibration import Calibration
 from scmmgpt_tl.model.export import FORMATS
 from scmmgpt_tl.model.genes import GeneTable
@@ -128,6 +127,8 @@ def test_models_on_other_devices_are_refused(tiny_model, tmp_path):
 
 
 def test_command_line_knows_the_formats():
+    from scmmgpt_tl.cli._parser import build_parser
+
     for form in FORMATS:
         assert build_parser().parse_args(["export", "m", "o", "--format", form]).format == form
     with pytest.raises(SystemExit):

@@ -46,10 +46,14 @@ def large_enough(subjects: Subjects) -> Subjects:
         raise ValueError(msg)
     if small:
         logg.warning(f"left out groups of fewer than {FEWEST_CELLS} cells: {', '.join(small)}")
-    inside = np.isin(subjects.codes, kept)
+    inside, contests = np.isin(subjects.codes, kept), subjects.contests
     return subjects._replace(
         names=tuple(subjects.names[i] for i in kept),
-        contests=type(subjects.contests)(*(part[kept] for part in subjects.contests)),
+        contests=contests._replace(
+            labels=contests.labels[kept],
+            against=contests.against[kept],
+            sides=contests.sides[kept],
+        ),
         rows=subjects.rows[inside],
         codes=np.searchsorted(kept, subjects.codes[inside]),
     )
@@ -72,7 +76,8 @@ def by_subject(
     Attributions of one subject, `(n_cells, n_genes)`.
     """
     ends = np.cumsum(np.bincount(codes))
-    place, held = 0, []
+    place = 0
+    held: list[NDArray[np.float32]] = []
     for batch in batches:
         own = codes[place : place + len(batch.genes)]
         place += len(own)
@@ -97,7 +102,8 @@ def network_tables(
     symbols
         Names of the genes.
     """
-    edges, genes = [], []
+    edges: list[pd.DataFrame] = []
+    genes: list[pd.DataFrame] = []
     for group, one in zip(subjects.names, found, strict=True):
         names = np.array([symbols[gene] for gene in one.genes], dtype=object)
         edges.append(

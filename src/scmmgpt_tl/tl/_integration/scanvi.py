@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scmmgpt_tl._stream.cells import StoredCells
+
     from .said import Said
 
 __all__ = ["choose_seeds", "open_scvi", "read_counts", "train_scanvi"]
@@ -90,7 +92,7 @@ def choose_seeds(said: Said) -> NDArray[np.object_]:
     return seeds
 
 
-def read_counts(adata: AnnData, layer: str | None, obs: pd.DataFrame) -> AnnData:
+def read_counts(adata: AnnData | StoredCells, layer: str | None, obs: pd.DataFrame) -> AnnData:
     """Read the counts of the most variable genes, where the user keeps them.
 
     Parameters
@@ -108,11 +110,14 @@ def read_counts(adata: AnnData, layer: str | None, obs: pd.DataFrame) -> AnnData
     """
     from anndata import AnnData
 
-    blocks = [block for *_, block in row_blocks(get_matrix(adata, layer), 2048)]
-    counts = sparse.vstack(blocks, format="csr")
-    columns = most_variable(log_expression(counts), N_GENES)
+    matrix = get_matrix(adata, layer)
+
+    def blocks() -> Iterator[sparse.csr_matrix]:
+        return (block for *_, block in row_blocks(matrix, 2048))
+
+    columns = most_variable(map(log_expression, blocks()), N_GENES)
+    counts = sparse.vstack([block[:, columns] for block in blocks()], format="csr")
     genes = adata.var_names[columns]
-    counts = counts[:, columns]
     if layer is None:
         cells = AnnData(counts, obs=obs)
     else:

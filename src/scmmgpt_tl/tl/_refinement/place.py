@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy import sparse
 from scmmgpt_tl._expression import log_expression
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["principal_components", "read_place"]
 
 N_GENES, N_COMPONENTS = 2000, 50
+# Less is rounding: the difference of two sums of squares is not exactly nothing.
+VARIES = 1e-12
 
 
 def read_place(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
@@ -75,8 +80,11 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
 
     if not len(rows):
         return np.zeros((0, 1), dtype=np.float32)
-    values = log_expression(sparse.vstack(list(prepared.blocks()), format="csr")[rows])
-    values = values[:, most_variable(values, N_GENES)]
+    wanted = replace(prepared, rows=rows)
+    columns = most_variable(map(log_expression, wanted.blocks()), N_GENES)
+    nothing = sparse.csr_matrix((0, len(columns)), dtype=np.float32)
+    blocks = (log_expression(block)[:, columns] for block in wanted.blocks())
+    values = sparse.vstack([nothing, *blocks], format="csr")
     n = min(N_COMPONENTS, min(values.shape) - 1)
     if n < 1:
         return np.zeros((len(rows), 1), dtype=np.float32)
@@ -86,9 +94,26 @@ def principal_components(prepared: Prepared, rows: NDArray[np.intp]) -> NDArray[
     return place
 
 
-def most_variable(values: sparse.csr_matrix, n: int) -> NDArray[np.intp]:
-    """Columns of the genes whose values vary most, in order; none that does not vary."""
-    mean = np.asarray(values.mean(axis=0)).ravel()
-    variance = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+def most_variable(blocks: Iterable[sparse.csr_matrix], n: int) -> NDArray[np.intp]:
+    """Find the genes whose values vary most.
+
+    Parameters
+    ----------
+    blocks
+        Values, cells x genes each.
+    n
+        Most genes to find.
+
+    Returns
+    -------
+    Their columns, in order; none that does not vary.
+    """
+    n_cells, sums, squares = 0, np.zeros(1), np.zeros(1)
+    for block in blocks:
+        exact = block.astype(np.float64)
+        n_cells += block.shape[0]
+        sums = sums + np.asarray(exact.sum(axis=0)).ravel()
+        squares = squares + np.asarray(exact.multiply(exact).sum(axis=0)).ravel()
+    variance = squares / max(n_cells, 1) - (sums / max(n_cells, 1)) ** 2
     best = np.argsort(-variance, kind="stable")[:n]
-    return np.sort(best[variance[best] > 0])
+    return np.sort(best[variance[best] > VARIES])

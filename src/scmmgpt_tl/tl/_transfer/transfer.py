@@ -9,13 +9,13 @@ import numpy as np
 from scmmgpt_tl.ontology._roll_up import on_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from scmmgpt_tl.ontology import CellOntology
 
-__all__ = ["held_kinds", "learned_shares", "weigh"]
+__all__ = ["held_kinds", "learn_shares", "weigh"]
 
 PENALTY, TOLERANCE = 3.0, 1e-6
 SMALLEST = 1e-3
@@ -23,10 +23,10 @@ SMALLEST = 1e-3
 HELD = 0.1
 
 
-def learned_shares(
-    reference: NDArray[np.floating], code: NDArray[np.intp], query: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Share of each label in each cell, by logistic regression on places in the shared space.
+def learn_shares(
+    reference: NDArray[np.floating], code: NDArray[np.intp]
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+    """Learn labels by logistic regression on places in the shared space.
 
     Parameters
     ----------
@@ -34,23 +34,26 @@ def learned_shares(
         Unit vectors of the labelled cells, `(n_labelled, width)`.
     code
         Their labels, each from 0 up occurring, `(n_labelled,)`.
-    query
-        Unit vectors of the other cells, `(n_cells, width)`.
 
     Returns
     -------
+    From unit vectors of other cells, `(n_cells, width)`, to the share of each label in them,
     `(n_cells, n_labels)`, each row summing to 1.
     """
     from sklearn.linear_model import LogisticRegression
 
-    if not len(query):
-        return np.zeros((0, int(code.max()) + 1))
     # A rare label counts as much as a common one: the query may have others of them.
     classifier = LogisticRegression(
         C=PENALTY, max_iter=1000, tol=TOLERANCE, class_weight="balanced"
     )
     classifier.fit(reference.astype(np.float64), code)
-    shares: NDArray[np.float64] = classifier.predict_proba(query.astype(np.float64))
+
+    def shares(query: NDArray[np.floating]) -> NDArray[np.float64]:
+        if not len(query):
+            return np.zeros((0, int(code.max()) + 1))
+        found: NDArray[np.float64] = classifier.predict_proba(query.astype(np.float64))
+        return found
+
     return shares
 
 

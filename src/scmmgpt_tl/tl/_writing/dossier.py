@@ -11,7 +11,7 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl.tl._answers.decide import Level, Rule, decide
 from scmmgpt_tl.tl._answers.scoring import scoring
 from scmmgpt_tl.tl._answers.vote import group_mean
-from scmmgpt_tl.tl._kernels import QuerySums, probabilities
+from scmmgpt_tl.tl._kernels import GroupSums, probabilities
 from scmmgpt_tl.tl._labels import UNKNOWN
 
 from .describe_text import ROOT, Evidence
@@ -102,17 +102,18 @@ def read_groups_of(
     min_genes = max(model.calibration.min_genes, 1)
     how = scoring(asked, model, ontology=ontology.load(), measured=session.measured)
     compare = probabilities(model, how, measured=session.measured)
-    sums = QuerySums(groups.codes, n_groups, min_genes=min_genes)
+    p, queries = (GroupSums(groups.codes, n_groups, min_genes=min_genes) for _ in range(2))
 
     def kernel(states: Any, rows: Any) -> dict[str, Any]:
-        kept = compare(states, rows)
-        sums.add(states, rows)
-        return kept
+        said, own = compare(states, rows), states.queries.float().cpu().numpy()
+        p.add(said["p"], rows)
+        queries.add(own, rows)
+        return {"n_genes": said["n_genes"]}
 
     found = session.run(kernel, batch_size=batch_size, desc="read")
     codes = np.where(found["n_genes"] >= min_genes, groups.codes, -1)
     covered = group_mean(found["coverage"][:, None], groups.codes, n_groups)[:, 0]
-    return Reading(group_mean(found["p"], codes, n_groups), sums.means(), codes, covered)
+    return Reading(p.means(), queries.means().astype(np.float32), codes, covered)
 
 
 def open_dossiers(
@@ -157,9 +158,16 @@ def open_dossiers(
             ontology=cl,
             tissues=tissues,
         )
-        known = (terms[group], evidence) if read else ("", None)
-        score, covered = decision.scores[group], float(reading.coverage[group])
-        dossiers.append(Dossier(label, cl_id, score, *known, covered))
+        dossiers.append(
+            Dossier(
+                label,
+                cl_id,
+                decision.scores[group],
+                terms[group] if read else "",
+                evidence if read else None,
+                float(reading.coverage[group]),
+            )
+        )
     return dossiers
 
 
