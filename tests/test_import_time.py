@@ -29,11 +29,13 @@ def test_slow_libraries_are_not_imported(module):
 
 def test_import_adds_little_to_scanpy():
     code = (
-        "import time, scanpy; start = time.process_time()\n"
-        "import scmmgpt_tl; print(time.process_time() - start)"
+        "import time; begin = time.process_time()\n"
+        "import scanpy; middle = time.process_time()\n"
+        "import scmmgpt_tl; end = time.process_time()\n"
+        "print((end - middle) / (middle - begin))"
     )
-    # Processor time, and the best of three: what else the machine does is not our cost.
-    assert min(float(run(code)) for _ in range(3)) <= 0.3
+    # Beside scanpy's own, and the best of three: how busy the machine is is not our cost.
+    assert min(float(run(code)) for _ in range(3)) <= 0.15
 
 
 def test_import_prints_and_warns_nothing():

@@ -34,11 +34,13 @@ def test_it_does_what_the_tool_does(
     assert "median score" in told
 
 
-def test_scores_go_beside_the_input(cells, model_options, capsys):
-    words = ["score-gene-sets", str(cells), "B cell", *model_options]
+def test_scores_go_beside_the_input(cells, model_options, capsys, tmp_path):
+    sets = tmp_path / "sets.json"
+    sets.write_text(json.dumps({"B": ["MS4A1", "CD19"]}))
+    words = ["score-gene-sets", str(cells), "--sets", str(sets), *model_options]
     assert main([*words, "--shard", "1/1"]) == 0
     found = anndata.read_h5ad(cells.with_name("cells.scmm.h5ad"))
-    assert found.obsm["scmm_gene_sets"].columns.tolist() == ["B cell"]
+    assert found.obsm["scmm_gene_sets"].columns.tolist() == ["B"]
     assert main(words) == 0
     assert "median score" in capsys.readouterr().out
 
