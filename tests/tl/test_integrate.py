@@ -101,8 +101,8 @@ def test_few_cells(batched, integrate):
     [
         ({"batch": "donor"}, ValueError, r"\['donor'\]. Choose `batch_key` from cluster, batch"),
         ({"batch": "one"}, ValueError, r"one batch, 'x': there is nothing to integrate"),
-        ({"batch": "gaps"}, ValueError, r"2 cells have nothing in .obs\['gaps'\]. Fill these in"),
-        ({"batch": "none"}, ValueError, "do not name groups"),
+        ({"batch": "gaps"}, ValueError, r"2 cells have nothing in .obs\['gaps'\] of `batch_key`"),
+        ({"batch": "none"}, ValueError, r"60 cells have nothing in .obs\['none'\]"),
         ({"method": "harmony"}, ValueError, "must be 'linear' or 'scanvi', not 'harmony'"),
         ({"max_epochs": 3}, ValueError, "`max_epochs` is for `method='scanvi'`; leave it out"),
         ({"save": "model"}, ValueError, "`save` is for `method='scanvi'`; leave it out"),
