@@ -287,9 +287,8 @@ def _tiny_network(n_genes: int, n_words: int, n_bytes: int) -> ScMMGPT:
         vocabulary=n_words,
         max_positions=64,
     )
-    decoder = DecoderConfig(
-        hidden=32, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=64, vocabulary=n_bytes
-    )
+    llama = _LLAMA | {"vocab_size": n_bytes, "model_type": "llama"}
+    decoder = DecoderConfig(llama, eos=2)
     config = ModelConfig(
         encoder=EncoderConfig(n_genes=n_genes, width=24, n_blocks=1, n_states=4, state_width=16),
         bridge=bridge,

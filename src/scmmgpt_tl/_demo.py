@@ -26,7 +26,7 @@ GIVEN = {
     "CD14+ Monocyte": "CL:0001054",
     "CD19+ B": "CL:0000236",
     "CD34+": "CL:0008001",
-    "CD4+/CD25 T Reg": "CL:0000815",
+    "CD4+/CD25 T Reg": "CL:0000792",
     "CD4+/CD45RA+/CD25- Naive T": "CL:0000895",
     "CD4+/CD45RO+ Memory": "CL:0000897",
     "CD56+ NK": "CL:0000623",

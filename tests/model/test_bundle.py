@@ -149,9 +149,10 @@ def test_config_must_name_every_part(bundle, name):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (99, "format_version 99; this version reads 1. Upgrade with `pip install -U scmmgpt-tl`"),
+        (99, "format_version 99; this version reads 2. Upgrade with `pip install -U scmmgpt-tl`"),
+        (1, "format_version 1; this version reads 2. Publish its run again with this version"),
         ("1", "format_version '1'"),
-        (None, "format_version None; this version reads 1. It is no bundle's"),
+        (None, "format_version None; this version reads 2. It is no bundle's"),
     ],
 )
 def test_unknown_format_version(bundle, version, message):

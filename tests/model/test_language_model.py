@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from scmmgpt_tl.model.config import EncoderConfig, ModelConfig, TransformersDecoderConfig
+from scmmgpt_tl.model.config import DecoderConfig, EncoderConfig, ModelConfig
 from scmmgpt_tl.model.language_model import build_language_model, read_config
 from scmmgpt_tl.model.padding import pad_ids
 from scmmgpt_tl.model.state import load_strict
@@ -28,7 +28,7 @@ def reference(request, tiny_language_model):
 @pytest.fixture
 def decoder(reference):
     """A text decoder built from the config, filled with the weights by name."""
-    config = TransformersDecoderConfig(json.loads(reference.config.to_json_string()), EOS)
+    config = DecoderConfig(json.loads(reference.config.to_json_string()), EOS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         decoder = TextDecoder(config, query_width=12).eval()
@@ -94,7 +94,7 @@ def test_neighbours_change_no_text(decoder, queries):
 def test_learned_places_have_an_end(tiny_language_model, queries, family):
     places = "n_positions" if family == "gpt2" else "max_position_embeddings"
     model = tiny_language_model(family, **{places: 14})
-    config = TransformersDecoderConfig(model.config.to_dict(), EOS)
+    config = DecoderConfig(model.config.to_dict(), EOS)
     decoder = TextDecoder(config, query_width=12, language_model=model).eval()
     assert len(write(decoder, queries, PROMPTS, length=50)[0]) <= 2
     with pytest.raises(ValueError, match=r"are 15 together; the language model reads 14"):
@@ -105,7 +105,7 @@ def test_learned_places_have_an_end(tiny_language_model, queries, family):
 
 
 def test_the_config_is_a_part_of_the_bundles(reference):
-    decoder = TransformersDecoderConfig(json.loads(reference.config.to_json_string()), EOS)
+    decoder = DecoderConfig(json.loads(reference.config.to_json_string()), EOS)
     config = ModelConfig(encoder=EncoderConfig(n_genes=7), decoder=decoder)
     again = ModelConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
@@ -147,12 +147,12 @@ def test_other_configs_are_refused(raw, message):
 )
 def test_ways_that_transformers_has_by_itself_are_no_code(tiny_language_model, choice):
     raw = tiny_language_model("llama").config.to_dict() | choice
-    model = build_language_model(TransformersDecoderConfig(raw, EOS))
+    model = build_language_model(DecoderConfig(raw, EOS))
     # Not what the config says: that may not be there.
     assert model.config._attn_implementation == "sdpa"
 
 
 def test_weights_are_float32_whatever_the_config_says(tiny_language_model):
     raw = tiny_language_model("llama").config.to_dict() | {"dtype": "bfloat16"}
-    model = build_language_model(TransformersDecoderConfig(raw, EOS))
+    model = build_language_model(DecoderConfig(raw, EOS))
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

@@ -287,5 +287,5 @@ def test_model_namespace_is_lazy():
 
 def test_config_on_disk_is_readable(tiny_bundle):
     content = json.loads((tiny_bundle / "config.json").read_text(encoding="utf-8"))
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert content["architecture"]["bridge"]["n_queries"] == 3

@@ -8,9 +8,16 @@ from scmmgpt_tl.model.config import DecoderConfig
 from scmmgpt_tl.model.padding import pad_ids
 from scmmgpt_tl.model.text_decoder import TextDecoder
 
-CONFIG = DecoderConfig(
-    hidden=32, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=48, vocabulary=40, bos=1, eos=2
-)
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 40,
+}
+CONFIG = DecoderConfig(LLAMA, eos=2)
 PROMPTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 14]]
 
 

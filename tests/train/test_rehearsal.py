@@ -7,7 +7,7 @@ import json
 import pytest
 from transformers import AutoConfig
 
-from scmmgpt_tl.model.config import TransformersDecoderConfig
+from scmmgpt_tl.model.config import DecoderConfig
 from scmmgpt_tl.train.rehearsal import rehearse
 
 SMALL = {
@@ -21,13 +21,13 @@ SMALL = {
 
 def config_of(family, **sizes):
     config = AutoConfig.for_model(family, **SMALL | sizes)
-    return TransformersDecoderConfig(json.loads(config.to_json_string(use_diff=False)), 2)
+    return DecoderConfig(json.loads(config.to_json_string(use_diff=False)), 2)
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "gpt2", "opt", "bloom"])
 def test_families_that_write(tiny_language_model, family):
     config = tiny_language_model(family).config
-    rehearse(TransformersDecoderConfig(json.loads(config.to_json_string(use_diff=False)), 2))
+    rehearse(DecoderConfig(json.loads(config.to_json_string(use_diff=False)), 2))
 
 
 @pytest.mark.parametrize("family", ["ctrl", "cpmant", "openai-gpt", "rwkv", "trocr"])

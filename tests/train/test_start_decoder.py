@@ -12,13 +12,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, models
 from torch import nn
 
-from scmmgpt_tl.train.start_decoder import (
-    decoder_config,
-    own_weights,
-    read_language_model,
-    read_vocabulary,
-    start_decoder,
-)
+from scmmgpt_tl.train.language_folder import own_weights, read_language_model
+from scmmgpt_tl.train.start_decoder import decoder_config, read_vocabulary, start_decoder
 
 FAMILIES = ["llama", "qwen2", "qwen3", "gpt2", "opt"]
 EOS = 2  # `<|im_end|>` of the tiny tokenizer

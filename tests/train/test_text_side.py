@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, RobertaConfig, RobertaModel
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl.cli import main
-from scmmgpt_tl.train import run
-from scmmgpt_tl.train import start_decoder as start_decoder_module
+from scmmgpt_tl.train import language_folder, run
 from scmmgpt_tl.train.config import Hardware
 from scmmgpt_tl.train.material import start_network
 from scmmgpt_tl.train.phase import train_phase
@@ -149,9 +149,48 @@ def test_few_bits_while_it_learns_and_all_of_them_after(
         assert 1 <= torch.linalg.matrix_rank(change, atol=1e-5, rtol=1e-4) <= 2
 
 
+@pytest.mark.parametrize("bits", [32, 8, 4])
+def test_a_stopped_run_of_few_bits_goes_on_as_if_it_had_not_been(
+    bits, run_config, sources, material, tmp_path, monkeypatch
+):
+    if bits < 32:
+        pytest.importorskip("bitsandbytes")
+    config = short(run_config, sources, "gpt2", lora_rank=2, language_model_bits=bits, save_every=2)
+
+    def learn(folder):
+        torch.manual_seed(0)
+        network = start_network(config, material)
+        words = run.vocabulary(config, material)
+        network.join_decoder(start_decoder(config, words, query_width=24))
+        stage = TextStage(network, material, words.tokenizer, config)
+        train_phase(stage, run.TEXT, steps=4, config=config, hardware=CPU, folder=folder)
+        return load_file(folder / f"{run.TEXT}.safetensors")
+
+    whole, draw = learn(tmp_path / "whole"), TextStage.draw
+
+    def stop_at_3(self, step):
+        if step == 3:
+            msg = "the power is gone"
+            raise OSError(msg)
+        return draw(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TextStage, "draw", stop_at_3)
+        with pytest.raises(OSError, match="the power is gone"):
+            learn(tmp_path / "stopped")
+    saved = torch.load(
+        tmp_path / "stopped" / "checkpoints" / run.TEXT / "last.ckpt", weights_only=True
+    )
+    assert all(tensor.dtype == torch.float32 for tensor in saved["state_dict"].values())
+    resumed = learn(tmp_path / "stopped")
+    assert whole.keys() == resumed.keys()
+    for key, tensor in whole.items():
+        torch.testing.assert_close(tensor, resumed[key], atol=0, rtol=0, msg=key)
+
+
 def test_few_bits_need_a_library(run_config, sources, material, monkeypatch):
     config = short(run_config, sources, "gpt2", lora_rank=2, language_model_bits=4)
-    monkeypatch.setattr(start_decoder_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(language_folder, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"`language_model_bits: 4` needs bitsandbytes"):
         start_decoder(config, run.vocabulary(config, material), query_width=24)
 

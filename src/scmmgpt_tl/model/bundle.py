@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import torch
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 _GENES, _LABELS, _CALIBRATION, _CARD = "genes.tsv", "labels.tsv", "calibration.json", "README.md"
 _MARKERS, _SAMPLING = "markers.tsv", "sampling.json"
@@ -254,7 +254,9 @@ def _check_config(path: Path, content: Any) -> None:
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
+        older = isinstance(version, int) and not newer
         cure = "Upgrade with `pip install -U scmmgpt-tl`." if newer else "It is no bundle's."
+        cure = "Publish its run again with this version." if older else cure
         msg = f"{path} has format_version {version!r}; this version reads {FORMAT_VERSION}. {cure}"
         raise ValueError(msg)
     well_formed = (

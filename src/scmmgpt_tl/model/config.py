@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 OWN = "geneset"
 """Kind of our own cell encoder."""
@@ -125,36 +125,7 @@ class BridgeConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Llama-family text decoder.
-
-    Parameters
-    ----------
-    hidden, n_layers, n_heads, n_kv_heads, intermediate
-        Sizes of the transformer.
-    vocabulary, max_positions
-        In tokens.
-    rope_theta, rms_norm_eps
-        As in the Llama that the weights started from.
-    bos, eos
-        Ids of the tokens that begin and end a text; the latter pads as well.
-    """
-
-    hidden: int = 576
-    n_layers: int = 8
-    n_heads: int = 9
-    n_kv_heads: int = 3
-    intermediate: int = 1536
-    vocabulary: int = 49152
-    max_positions: int = 1024
-    rope_theta: float = 100000.0
-    rms_norm_eps: float = 1e-5
-    bos: int = 1
-    eos: int = 2
-
-
-@dataclass(frozen=True)
-class TransformersDecoderConfig:
-    """Text decoder of any family that transformers knows.
+    """Text decoder, of any family that transformers knows.
 
     Parameters
     ----------
@@ -162,13 +133,10 @@ class TransformersDecoderConfig:
         The language model's own `config.json`.
     eos
         Id of the token that ends a text; it pads as well.
-    kind
-        Tells this from a :class:`DecoderConfig`.
     """
 
     hf: dict[str, Any]
     eos: int
-    kind: Literal["transformers"] = "transformers"
 
 
 @dataclass(frozen=True)
@@ -206,12 +174,12 @@ class ModelConfig:
 
     encoder: EncoderConfig | AdoptedConfig = field(default_factory=EncoderConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
-    decoder: DecoderConfig | TransformersDecoderConfig | None = field(default_factory=DecoderConfig)
+    decoder: DecoderConfig | None = None
     expression: ExpressionConfig = field(default_factory=ExpressionConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain nested dictionaries, ready for JSON."""
-        return asdict(self)
+        """Return plain nested dictionaries, ready for JSON; a decoder that is not there is left out."""
+        return {name: part for name, part in asdict(self).items() if part is not None}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ModelConfig:
@@ -230,17 +198,14 @@ class ModelConfig:
         parts = {
             "encoder": _encoder_part(raw.get("encoder", {})),
             "bridge": BridgeConfig,
-            "decoder": _decoder_part(raw.get("decoder", {})),
+            "decoder": DecoderConfig,
             "expression": ExpressionConfig,
         }
         if unknown := set(raw) - set(parts):
             msg = f"`architecture` in config.json has unknown parts {sorted(unknown)!r}."
             raise ValueError(msg)
-        return cls(**{name: _build(name, part, raw.get(name, {})) for name, part in parts.items()})
-
-
-def _decoder_part(given: Mapping[str, Any]) -> type:
-    return TransformersDecoderConfig if given.get("kind") == "transformers" else DecoderConfig
+        given = {name: raw.get(name, {}) for name in parts if name != "decoder" or name in raw}
+        return cls(**{name: _build(name, parts[name], part) for name, part in given.items()})
 
 
 def _encoder_part(given: Mapping[str, Any]) -> type:

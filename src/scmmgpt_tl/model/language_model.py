@@ -10,17 +10,14 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING,
     AutoModelForCausalLM,
-    LlamaConfig,
 )
-
-from .config import DecoderConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from transformers import PretrainedConfig, PreTrainedModel
 
-    from .config import TransformersDecoderConfig
+    from .config import DecoderConfig
 
 # Keys that choose among ways to compute, which may be code in a place to fetch it from.
 _CHOICES = ("attn_implementation", "experts_implementation")
@@ -29,7 +26,7 @@ _BUILT_IN = {"eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_a
 _BUILT_IN |= {"flex_attention", "paged|eager", "batched_mm", "grouped_mm"}
 
 
-def build_language_model(config: DecoderConfig | TransformersDecoderConfig) -> PreTrainedModel:
+def build_language_model(config: DecoderConfig) -> PreTrainedModel:
     """Build the network of a text decoder, with random weights in float32.
 
     Raises
@@ -37,8 +34,6 @@ def build_language_model(config: DecoderConfig | TransformersDecoderConfig) -> P
     ValueError
         If the config is not one of a language model that writes, or brings code along.
     """
-    if isinstance(config, DecoderConfig):
-        return from_config(_llama(config))
     return from_config(read_config(config.hf, source="`hf` of the text decoder"))
 
 
@@ -131,21 +126,3 @@ def _without_choices(raw: Any) -> Any:
         case list():
             return [_without_choices(value) for value in raw]
     return raw
-
-
-def _llama(config: DecoderConfig) -> LlamaConfig:
-    return LlamaConfig(
-        vocab_size=config.vocabulary,
-        hidden_size=config.hidden,
-        num_hidden_layers=config.n_layers,
-        num_attention_heads=config.n_heads,
-        num_key_value_heads=config.n_kv_heads,
-        intermediate_size=config.intermediate,
-        max_position_embeddings=config.max_positions,
-        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        rms_norm_eps=config.rms_norm_eps,
-        bos_token_id=config.bos,
-        eos_token_id=config.eos,
-        pad_token_id=config.eos,
-        tie_word_embeddings=True,
-    )

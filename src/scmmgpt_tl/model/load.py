@@ -43,8 +43,6 @@ DTYPES: Final = {
 }
 
 _DECODER_PREFIX = "text_decoder."
-# Bundles that were written when every text decoder was a Llama call it so.
-_LLAMA, _LANGUAGE_MODEL = "text_decoder.llama.", "text_decoder.language_model."
 _ENCODER_PREFIX = f"cell_encoder.{PUBLISHED}."
 _EMBEDDINGS = "label_embeddings"
 _STEMS = ("network", "decoder", "labels")
@@ -232,7 +230,7 @@ def _load(
 
 def _build(bundle: BundleFiles, config: ModelConfig) -> ScMMGPT:
     tensors = {
-        key.replace(_LLAMA, _LANGUAGE_MODEL, 1): tensor
+        key: tensor
         for stem, state in bundle.tensors.items()
         if stem != "labels"
         for key, tensor in state.items()

@@ -16,7 +16,7 @@ from .language_model import build_language_model
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from scmmgpt_tl.model.config import DecoderConfig, TransformersDecoderConfig
+    from scmmgpt_tl.model.config import DecoderConfig
 
 
 class TextDecoder(nn.Module):
@@ -28,7 +28,7 @@ class TextDecoder(nn.Module):
 
     def __init__(
         self,
-        config: DecoderConfig | TransformersDecoderConfig,
+        config: DecoderConfig,
         *,
         query_width: int,
         language_model: PreTrainedModel | None = None,

@@ -161,6 +161,25 @@ class _Phase(LightningModule):
     def __init__(self, learner: Learner, *, steps: int, seed: int) -> None:
         super().__init__()
         self.learner, self._steps, self._seed = learner, steps, seed
+        # Checkpoints hold what changes, and nothing else.
+        self.strict_loading = False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # The rest is there before a phase begins, perhaps in few bits, which cannot be read back.
+        kept = self._learned() | {name for name, _ in self.named_buffers()}
+        state = checkpoint["state_dict"].items()
+        checkpoint["state_dict"] = {name: tensor for name, tensor in state if name in kept}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if missing := self._learned() - checkpoint["state_dict"].keys():
+            msg = (
+                f"The checkpoint lacks {len(missing)} of the tensors that this phase learns, such as "
+                f"{min(missing)!r}: it is of another network. Remove it, or use a new run folder."
+            )
+            raise ValueError(msg)
+
+    def _learned(self) -> set[str]:
+        return {name for name, p in self.named_parameters() if p.requires_grad}
 
     def configure_model(self) -> None:
         if self.device_mesh is not None and not isinstance(self.learner, FSDPModule):

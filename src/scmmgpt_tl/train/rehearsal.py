@@ -7,19 +7,20 @@ from functools import partial
 
 import torch
 
-from scmmgpt_tl.model.config import TransformersDecoderConfig
+from scmmgpt_tl.model.config import DecoderConfig
 from scmmgpt_tl.model.language_model import from_config, read_config
 from scmmgpt_tl.model.padding import pad_ids
 from scmmgpt_tl.model.text_decoder import TextDecoder
 
-from .start_decoder import KEY, keep_layers
+from .language_folder import KEY
+from .start_decoder import keep_layers
 
 WORDS, LAYERS, WIDTH, END = 64, 2, 8, 2
 PROMPTS, TEXT = ([5, 6, 7, 8, 9], [10]), [11, 12, END]
 
 
 @torch.no_grad()
-def rehearse(config: TransformersDecoderConfig) -> None:
+def rehearse(config: DecoderConfig) -> None:
     """Let the first layers of a language model, with random weights, learn from and write a text.
 
     Raises
@@ -38,7 +39,7 @@ def rehearse(config: TransformersDecoderConfig) -> None:
         raise ValueError(_refusal(config, "what it writes depends on the padding of a batch"))
 
 
-def _small(config: TransformersDecoderConfig) -> TextDecoder:
+def _small(config: DecoderConfig) -> TextDecoder:
     whole = read_config(config.hf, source=f"`{KEY}`")
     kinds = getattr(whole, "layer_types", None) or []
     # Families of several kinds of layers may not run without one of each.
@@ -48,7 +49,7 @@ def _small(config: TransformersDecoderConfig) -> TextDecoder:
     small.bos_token_id = small.pad_token_id = None
     small.eos_token_id = END
     return TextDecoder(
-        TransformersDecoderConfig(config.hf, END),
+        DecoderConfig(config.hf, END),
         query_width=WIDTH,
         language_model=from_config(small),
     ).eval()
@@ -71,7 +72,7 @@ def _same_alone(decoder: TextDecoder) -> bool:
     return bool((padded - alone).abs() < 1e-4) and torch.equal(told[:k], told_alone[:k])
 
 
-def _refusal(config: TransformersDecoderConfig, reason: str) -> str:
+def _refusal(config: DecoderConfig, reason: str) -> str:
     return (
         f"`{KEY}` is a {config.hf['model_type']!r}, which cannot write from the vectors of a cell: "
         f"{reason}. Take another family, such as a Llama, Qwen, GPT-2 or OPT."

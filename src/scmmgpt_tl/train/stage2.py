@@ -13,9 +13,9 @@ from scmmgpt_tl.model.padding import pad_ids
 
 from .batches import draw_batch, mean_over_all, own_parts
 from .entering import enter, states_of
+from .language_folder import read_language_model
 from .learner import Learner
 from .optimize import one_cycle
-from .start_decoder import read_language_model
 from .tissues import readable
 from .written import write_description
 

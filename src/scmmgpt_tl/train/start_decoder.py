@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from scmmgpt_tl.model.config import TransformersDecoderConfig
-from scmmgpt_tl.model.language_model import from_config, read_config
+from scmmgpt_tl.model.config import DecoderConfig
+from scmmgpt_tl.model.language_model import from_config
 from scmmgpt_tl.model.state import load_strict
 from scmmgpt_tl.model.text_decoder import TextDecoder
 
-from .pretrained import read_pretrained, read_raw_config
+from .language_folder import KEY, read_folder_config, read_language_model, read_tokenizer
 from .vocabulary import Vocabulary, trim_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from transformers import PretrainedConfig, PreTrainedModel
 
     from .config import RunConfig
 
-KEY = "language_model"
 # What `architecture.decoder` of a run may say; all else is the language model's own.
 _CUTS = ("layers", "trim_vocabulary")
 _EACH_LAYER = ("layer_types", "no_rope_layers", "attention_layers", "mlp_layer_types")
@@ -46,8 +40,8 @@ def read_vocabulary(config: RunConfig, texts: Iterable[str]) -> Vocabulary:
         If it is damaged, does not fit the language model, or cannot be trimmed.
     """
     folder = config.language_model
-    whole = _read_config(folder)
-    tokenizer = _read_tokenizer(folder)
+    whole = read_folder_config(folder)
+    tokenizer = read_tokenizer(folder)
     eos = whole.eos_token_id
     eos = eos[0] if isinstance(eos, list) else eos
     if eos is None or tokenizer.id_to_token(eos) is None:
@@ -68,7 +62,7 @@ def read_vocabulary(config: RunConfig, texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(small, kept.index(eos), kept)
 
 
-def decoder_config(config: RunConfig, words: Vocabulary) -> TransformersDecoderConfig:
+def decoder_config(config: RunConfig, words: Vocabulary) -> DecoderConfig:
     """Return the architecture of a run's text decoder.
 
     Raises
@@ -78,10 +72,10 @@ def decoder_config(config: RunConfig, words: Vocabulary) -> TransformersDecoderC
     ValueError
         If it holds no language model, or not the layers that are wanted.
     """
-    small = _cut_config(config, _read_config(config.language_model), words)
+    small = _cut_config(config, read_folder_config(config.language_model), words)
     raw = json.loads(small.to_json_string(use_diff=False))
     # Where it lay is of no matter, and nobody's business.
-    return TransformersDecoderConfig(
+    return DecoderConfig(
         {k: v for k, v in raw.items() if not k.endswith("name_or_path")}, words.eos
     )
 
@@ -107,7 +101,7 @@ def start_decoder(config: RunConfig, words: Vocabulary, *, query_width: int) -> 
     ValueError
         If its weights are damaged or not whole, or it cannot be cut as is wanted.
     """
-    whole = _read_config(config.language_model)
+    whole = read_folder_config(config.language_model)
     small = _cut_config(config, whole, words)
     model = read_language_model(config.language_model, bits=config.language_model_bits)
     with torch.random.fork_rng(devices=[]):
@@ -119,53 +113,6 @@ def start_decoder(config: RunConfig, words: Vocabulary, *, query_width: int) -> 
         )
 
 
-def read_language_model(folder: Path, *, bits: int = 32) -> PreTrainedModel:
-    """Read a language model.
-
-    Parameters
-    ----------
-    folder
-        Hugging Face folder.
-    bits
-        Of each weight of a linear map: 32, or 8 or 4, which bitsandbytes then computes with.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder lacks its config or weights.
-    ImportError
-        If bitsandbytes is needed, and not there.
-    ValueError
-        If the weights are damaged or not whole, or the platform cannot hold them in few bits.
-    """
-    options: dict[str, Any] = {} if bits == 32 else {"quantization_config": _few_bits(bits)}
-    config = _read_config(folder)
-    return read_pretrained(AutoModelForCausalLM, folder, key=KEY, config=config, **options)
-
-
-def convert_gguf(folder: Path, gguf: str, target: Path) -> None:
-    """Turn a GGUF file of a language model into a Hugging Face folder (bfloat16).
-
-    Parameters
-    ----------
-    folder, gguf
-        Where the file lies, and its name.
-    target
-        Folder to write `config.json`, `model.safetensors` and `tokenizer.json` to.
-
-    Notes
-    -----
-    A model that transformers read from GGUF cannot save itself; its state dict can.
-    """
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf, dtype=torch.bfloat16)
-    target.mkdir(parents=True, exist_ok=True)
-    save_file(own_weights(model), target / "model.safetensors", metadata={"format": "pt"})
-    # The model's own says how the file was quantised, which these weights no longer are.
-    AutoConfig.from_pretrained(folder, gguf_file=gguf).to_json_file(target / "config.json")
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
-    tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
-
-
 def keep_layers(config: PretrainedConfig, layers: Sequence[int]) -> PretrainedConfig:
     """Cut the config of a language model to some of its layers, in place, and return it."""
     if len(layers) < (n := config.num_hidden_layers):
@@ -175,55 +122,6 @@ def keep_layers(config: PretrainedConfig, layers: Sequence[int]) -> PretrainedCo
             if name.startswith(_EACH_LAYER) and isinstance(value, list) and len(value) == n:
                 setattr(config, name, [value[i] for i in layers])
     return config
-
-
-def own_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Return the weights of a language model, without the table that it shares with its words."""
-    shared = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
-    return {k: v.contiguous() for k, v in model.state_dict().items() if k not in shared}
-
-
-def _few_bits(bits: int) -> BitsAndBytesConfig:
-    if find_spec("bitsandbytes") is None:
-        msg = (
-            f"`language_model_bits: {bits}` needs bitsandbytes, which is made for GPUs: "
-            "`pip install bitsandbytes`. Without it, set `language_model_bits` to 32."
-        )
-        raise ImportError(msg)
-    return BitsAndBytesConfig(load_in_8bit=bits == 8, load_in_4bit=bits == 4)
-
-
-def _read_config(folder: Path) -> PretrainedConfig:
-    raw = read_raw_config(folder, key=KEY)
-    config = read_config(raw, source=f"`{KEY}`: config.json in {folder}")
-    if not (hasattr(config, "num_hidden_layers") and hasattr(config, "vocab_size")):
-        msg = (
-            f"`{KEY}`: {folder} holds a {config.model_type!r}, which is more than a language model. "
-            "Give its text part as a folder of its own."
-        )
-        raise ValueError(msg)
-    return config
-
-
-def _read_tokenizer(folder: Path) -> Tokenizer:
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        msg = (
-            f"`{KEY}`: {folder} lacks tokenizer.json. `AutoTokenizer` of transformers writes it: "
-            "`from_pretrained(...).save_pretrained(...)`."
-        )
-        raise FileNotFoundError(msg)
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        # The library raises bare exceptions.
-        msg = f"`{KEY}`: {path} is no tokenizer ({error}). Get the file again."
-        raise ValueError(msg) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    # A text begins with the cell, not with a token that some families put before every piece.
-    tokenizer.post_processor = None
-    return tokenizer
 
 
 def _cuts(config: RunConfig) -> dict[str, Any]:
