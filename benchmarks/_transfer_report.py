@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
+def tables(results: pd.DataFrame, halves: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
     """Return facts, the means, and one table a question."""
     whole = results[results["left_out"].fillna("") == ""]
     parts = [
@@ -41,6 +41,9 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
             "AUROC of cells of a type left out of the reference, mean over types ± standard error:",
             left_out_table(results),
         ]
+    if len(halves):
+        parts += ["From one half of a study to the other, share with the very label:"]
+        parts += [halves_table(halves)]
     return parts
 
 
@@ -107,6 +110,19 @@ def left_out_table(results: pd.DataFrame) -> str:
         ]
         rows.append([str(name), str(part["left_out"].nunique()), *cells])
     return table(["reference → query", "types left out", *(NAMES[m] for m in methods)], rows)
+
+
+def halves_table(halves: pd.DataFrame) -> str:
+    """One row a study, one column a method."""
+    methods = _methods(halves)
+    rows = []
+    for name, part in halves.groupby("data_set", sort=False):
+        own = part.set_index("method")
+        numbers = [f"{int(own.iloc[0][n]):,}" for n in ("cells", "labels")]
+        rows.append([str(name), *numbers, *(share(own.loc[m, "same_label"]) for m in methods)])
+    mean = halves.groupby("method")["same_label"].mean()
+    rows.append(["**mean**", "", "", *(f"**{mean[m]:.3f}**" for m in methods)])
+    return table(["study", "cells", "labels", *(NAMES[m] for m in methods)], rows)
 
 
 def draw_picture(results: pd.DataFrame, paths: Sequence[Path]) -> None:

@@ -85,7 +85,7 @@ def test_chances_are_held_against_what_was_right():
 def test_whole_run(options, bench_folder, monkeypatch):
     monkeypatch.setattr(label_transfer, "FEWEST", 2)
     methods = ["transfer", "genes"]
-    pairs = ["--pairs", "tiny_study:tiny_study"]
+    pairs = ["--pairs", "tiny_study:tiny_study", "--within", "tiny_study"]
     label_transfer.main([*options, *pairs, "--methods", *methods])
     rows = pd.read_csv(bench_folder / "out" / "label_transfer.csv").fillna({"left_out": ""})
     whole = rows[rows["left_out"] == ""].set_index("method")
@@ -94,6 +94,12 @@ def test_whole_run(options, bench_folder, monkeypatch):
     assert (whole["cells"] == 40).all()
     page = (bench_folder / "docs" / "benchmarks.md").read_text()
     assert "| tiny_study → tiny_study | 40 | 2 |" in page
+    halves = pd.read_csv(bench_folder / "out" / "label_transfer_within.csv")
+    assert halves["method"].tolist() == methods
+    # The odd cells have a label, too.
+    assert halves[["cells", "labels"]].to_numpy().tolist() == [[30, 3]] * 2
+    assert halves["same_label"][1] > 0.8
+    assert f"| tiny_study | 30 | 3 | {halves['same_label'][0]:.3f} |" in page
     assert "old label_transfer" not in page
     assert "old refine" in page
     assert (bench_folder / "docs" / "_static" / label_transfer.PICTURE).stat().st_size > 5000

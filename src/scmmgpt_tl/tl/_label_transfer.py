@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +17,12 @@ from scmmgpt_tl.model.droplets import CELL
 from ._annotation import annotation_results
 from ._answers.decide import Level, Rule, decide
 from ._answers.judge import UNCALIBRATED
-from ._answers.scoring import scoring
 from ._answers.verdict import LOW_SCORE, judge_cells
 from ._arguments import check_arguments
-from ._kernels import probabilities
 from ._on_files import takes_paths
 from ._session import open_session
 from ._transfer.reference import open_reference, places
-from ._transfer.transfer import held_kinds, learn_shares, weigh
+from ._transfer.transfer import even_out, held_kinds, learn_shares, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
     from ._labels import LabelSet
     from ._on_files import Paths
-    from ._session import Session
     from ._transfer.reference import Labelled
 
 NOT_IN_REFERENCE = "not in the reference"
@@ -133,8 +131,9 @@ def label_transfer(
 
     Notes
     -----
-    With shares :math:`l_j` by the labelled cells and :math:`t_j` by the names, text weight :math:`w`,
-    and the model's own labels :math:`o`, of which :math:`R` are on one line with a label of the
+    With shares :math:`l_j` by the labelled cells and :math:`t_j` by the names, which are made fair to
+    each other by the reference (there, each label gets as much of them as any other), text weight
+    :math:`w`, and the model's own labels :math:`o`, of which :math:`R` are on one line with a label of the
     reference, the probabilities are
 
     .. math:: p_j = \Big(\sum_{o \in R} p_o\Big) \frac{l_j^{1-w} t_j^w}{\sum_k l_k^{1-w} t_k^w} .
@@ -190,7 +189,14 @@ def label_transfer(
         labels.kinds, session.model.labels.cl_ids, seen=known.own, code=known.code, ontology=cl
     )
     learned = learn_shares(known.place, known.code)
-    kernel = _weighed(session, labels, held, learned=learned, text_weight=float(text_weight))
+    named = np.array([bool(some) for some in labels.kinds])
+    shares = partial(
+        weigh,
+        named=named,
+        offsets=even_out(known.told, known.code, named=named),
+        text_weight=float(text_weight),
+    )
+    kernel = _weighed(places(session, labels), held, learned=learned, weigh=shares)
     found = session.run(kernel, batch_size=batch_size, desc="transfer labels")
     p = found["p"]
     cells = judge_cells(
@@ -229,23 +235,17 @@ def label_transfer(
 
 
 def _weighed(
-    session: Session,
-    labels: LabelSet,
+    place: Callable[..., dict[str, Any]],
     held: NDArray[np.float64],
     *,
     learned: Callable[[NDArray[np.float32]], NDArray[np.float64]],
-    text_weight: float,
+    weigh: Callable[[NDArray[np.floating], NDArray[np.floating]], NDArray[np.float64]],
 ) -> Callable[..., dict[str, Any]]:
     """Keep the probability of each label, and of being at home in the reference at all."""
-    how = scoring(labels, session.model, ontology=ontology.load(), measured=session.measured)
-    place = places(session)
-    compare = probabilities(session.model, how, measured=session.measured)
-    named = np.array([bool(some) for some in labels.kinds])
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
-        own, told = place(states, rows), compare(states, rows)["p"]
-        cell = own["cell"].float().cpu().numpy()
-        shares = weigh(learned(cell), told, named=named, text_weight=text_weight)
+        own = place(states, rows)
+        shares = weigh(learned(own["cell"].float().cpu().numpy()), own["told"])
         at_home = own["p"] @ held
         p = (shares * at_home[:, None]).astype(np.float32)
         return {"p": p, "at_home": at_home, "droplet": own["droplet"], "n_genes": own["n_genes"]}

@@ -41,12 +41,15 @@ class Labelled(NamedTuple):
         Unit vectors, `(n_labelled, width)`.
     own
         Probabilities of the model's own labels, `(n_labelled, n_own)`.
+    told
+        Shares of the reference's labels by what their names say, `(n_labelled, n_labels)`.
     code
         Label of each cell, `(n_labelled,)`.
     """
 
     place: NDArray[np.float32]
     own: NDArray[np.float32]
+    told: NDArray[np.float32]
     code: NDArray[np.intp]
 
 
@@ -81,7 +84,7 @@ class Reference(NamedTuple):
             A label has no cell that can be read.
         """
         found = self.session.run(
-            places(self.session), batch_size=batch_size, desc="read the reference"
+            places(self.session, self.labels), batch_size=batch_size, desc="read the reference"
         )
         least = max(self.session.model.calibration.min_genes, 1)
         rows = np.flatnonzero((self.code >= 0) & (found["n_genes"] >= least))
@@ -93,7 +96,8 @@ class Reference(NamedTuple):
                 "both hold counts of the same kind of genes."
             )
             raise ValueError(msg)
-        return Labelled(found["cell"][rows], found["p"][rows], self.code[rows])
+        place, own, told = (found[name][rows] for name in ("cell", "p", "told"))
+        return Labelled(place, own, told, self.code[rows])
 
 
 def open_reference(
@@ -143,26 +147,32 @@ def open_reference(
     return Reference(_narrowed(session, query.measured), labels, code)
 
 
-def places(session: Session) -> Callable[..., dict[str, Any]]:
-    """Keep where cells lie in the shared space, and which of its own labels the model sees.
+def places(session: Session, labels: LabelSet) -> Callable[..., dict[str, Any]]:
+    """Keep where cells lie in the shared space, and what the model makes of two sets of labels.
 
     Parameters
     ----------
     session
         Whose cells they are.
+    labels
+        Of the reference.
 
     Returns
     -------
-    A kernel that keeps `cell`, unit vectors, `(n_cells, width)`, and what
-    :func:`~scmmgpt_tl.tl._kernels.probabilities` keeps for the model's own labels.
+    A kernel that keeps `cell`, unit vectors, `(n_cells, width)`, `told`, the shares of the labels by
+    what their names say, and what :func:`~scmmgpt_tl.tl._kernels.probabilities` keeps for the
+    model's own labels.
     """
     model, cl = session.model, ontology.load()
     mine = resolve_labels(None, own=model.labels, tissue=None, ontology=cl)
     how = scoring(mine, model, ontology=cl, measured=session.measured)
-    compare = probabilities(model, how, measured=session.measured)
+    see = probabilities(model, how, measured=session.measured)
+    asked = scoring(labels, model, ontology=cl, measured=session.measured)
+    compare = probabilities(model, asked, measured=session.measured)
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:
-        return {"cell": states.cell, **compare(states, rows)}
+        told = compare(states, rows)["p"]
+        return {"cell": states.cell, "told": told, **see(states, rows)}
 
     return kernel
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import softmax
 
 from scmmgpt_tl.ontology._roll_up import on_one_line
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl.ontology import CellOntology
 
-__all__ = ["held_kinds", "learn_shares", "weigh"]
+__all__ = ["even_out", "held_kinds", "learn_shares", "weigh"]
 
 PENALTY, TOLERANCE = 3.0, 1e-6
 SMALLEST = 1e-3
+# Most that a name's share is raised or lowered by, as a logarithm, and how often it is corrected.
+LARGEST_OFFSET, ROUNDS = 3.0, 50
 # A kind that the model sees in a label's own cells on average at this much belongs to the label.
 HELD = 0.1
 
@@ -57,18 +60,56 @@ def learn_shares(
     return shares
 
 
+def even_out(
+    told: NDArray[np.floating], code: NDArray[np.intp], *, named: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Find what makes the labels' names fair to each other, by cells whose labels are known.
+
+    Where a reference has both a type and a kind of it, the text of the one fits the cells of the
+    other, too, and one of them gets all. Each label counting the same, each gets the same share of
+    the reference afterwards.
+
+    Parameters
+    ----------
+    told
+        Shares of the labels by their names, `(n_labelled, n_labels)`.
+    code
+        Labels of these cells, each from 0 up occurring, `(n_labelled,)`.
+    named
+        Which names tell what the label is, `(n_labels,)`.
+
+    Returns
+    -------
+    What to add to the logarithm of each label's share, `(n_labels,)`; 0 for names that tell nothing.
+    """
+    offsets = np.zeros(len(named))
+    rows = named[code]
+    if named.sum() < 2:
+        return offsets
+    weights = 1 / np.bincount(code)[code[rows]]
+    logs = np.log(told[rows][:, named].astype(np.float64) + np.finfo(np.float32).tiny)
+    own = np.zeros(int(named.sum()))
+    for _ in range(ROUNDS):
+        shares = softmax(logs + own, axis=1)
+        own -= np.log(weights @ shares)
+        own = np.clip(own - own.mean(), -LARGEST_OFFSET, LARGEST_OFFSET)
+    offsets[named] = own
+    return offsets
+
+
 def weigh(
     learned: NDArray[np.floating],
     told: NDArray[np.floating],
     *,
     named: NDArray[np.bool_],
+    offsets: NDArray[np.float64],
     text_weight: float,
 ) -> NDArray[np.float64]:
     r"""Weigh what labelled cells say against what the labels' names say.
 
-    With shares :math:`l` by cells and :math:`t` by text,
+    With shares :math:`l` by cells and :math:`t` by text, and offsets :math:`b`,
 
-    .. math:: q_j \propto l_j^{1 - w} \, t_j^{w} .
+    .. math:: q_j \propto l_j^{1 - w} \, (t_j e^{b_j})^{w} .
 
     A name that tells nothing has no text to be judged by: the texts share out among the other
     labels no more than the cells leave these.
@@ -79,13 +120,15 @@ def weigh(
         Shares of the labels, `(n_cells, n_labels)`.
     named
         Which names tell what the label is, `(n_labels,)`.
+    offsets
+        What :func:`even_out` found, `(n_labels,)`.
     text_weight
         How much the texts count, :math:`w`.
     """
     by_text = learned.astype(np.float64)
     if named.any():
         left = learned[:, named].sum(axis=1, keepdims=True)
-        texts = told[:, named] + np.finfo(np.float32).tiny
+        texts = (told[:, named] + np.finfo(np.float32).tiny) * np.exp(offsets[named])
         by_text[:, named] = left * texts / texts.sum(axis=1, keepdims=True)
     logs = (1 - text_weight) * np.log(learned + SMALLEST) + text_weight * np.log(by_text + SMALLEST)
     q = np.exp(logs - logs.max(axis=1, keepdims=True))
