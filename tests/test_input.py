@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+import scmmgpt_tl as scmm
 from scmmgpt_tl._input import n_genes, prepare
 from scmmgpt_tl.model.genes import GeneTable
 
@@ -295,3 +297,10 @@ def test_some_cells_are_read_as_all_of_them_are(counts_adata, tiny_model):
     counts_adata.X[17, counts_adata.X[17].indices[0]] = -1
     with pytest.raises(ValueError, match="in cell 'cell17'"):
         prepared.take(rows)
+
+
+@pytest.mark.parametrize("look", [scmm.pp.check_counts, scmm.pp.match_genes, scmm.pp.neighborhoods])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_functions_of_cells_say_that_a_path_must_be_opened(look, kind):
+    with pytest.raises(TypeError, match=r"path 'cells.h5ad'. Open the file"):
+        look(kind("cells.h5ad"))

@@ -45,13 +45,8 @@ def modality(data: AnnData | MuData, mod: str | None = None) -> AnnData:
             msg = f"`mod={mod!r}` picks a modality of a MuData, but `adata` is an AnnData."
             raise TypeError(msg)
         return data
+    refuse_path(data)
     # MuData is recognised by its shape: importing mudata here would slow down everyone without it.
-    if isinstance(data, str | Path):
-        msg = (
-            f"This does not take the path {str(data)!r}. Open the file: `adata` may be "
-            "`anndata.read_h5ad(path, backed='r')`, of which no more than needed is loaded."
-        )
-        raise TypeError(msg)
     modalities = getattr(data, "mod", None)
     if modalities is None or not hasattr(data, "obsmap"):
         msg = f"`adata` must be an AnnData or a MuData, not {type(data).__name__}."
@@ -61,6 +56,27 @@ def modality(data: AnnData | MuData, mod: str | None = None) -> AnnData:
         msg = f"There is no modality {name!r}. Pass `mod=` as one of {list(modalities)}."
         raise ValueError(msg)
     return modalities[name]
+
+
+def refuse_path(data: object) -> None:
+    """Refuse the name of a file where its cells are needed.
+
+    Parameters
+    ----------
+    data
+        What the user passed.
+
+    Raises
+    ------
+    TypeError
+        If it is a path.
+    """
+    if isinstance(data, str | Path):
+        msg = (
+            f"This does not take the path {str(data)!r}. Open the file: `adata` may be "
+            "`anndata.read_h5ad(path, backed='r')`, of which no more than needed is loaded."
+        )
+        raise TypeError(msg)
 
 
 def get_matrix(adata: AnnData, layer: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from scmmgpt_tl import _files, tl
 from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._matrix import modality
-from scmmgpt_tl.tl._session import load
+from scmmgpt_tl.tl._chosen_model import load
 
 from ._options import add_which_model, new
 from ._read_labels import read_labels

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scmmgpt_tl._stream.cells import StoredCells
-from scmmgpt_tl.tl._on_files import begun_runs, finish, results_path
+from scmmgpt_tl.tl._in_shards import finish
+from scmmgpt_tl.tl._on_files import begun_runs, results_path
 
 from ._options import add_loudness, new_for_cells
 from ._say import say

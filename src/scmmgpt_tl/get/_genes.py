@@ -64,8 +64,8 @@ def gene_embedding(
     >>> scmm.get.gene_embedding(["CD3E", "CD79A", "LYZ"]).shape
     (3, 640)
     """
+    from scmmgpt_tl.tl._chosen_model import load
     from scmmgpt_tl.tl._generation.panel import read_panel
-    from scmmgpt_tl.tl._session import load
 
     loaded = load(model)
     panel = read_panel(genes, loaded.genes)
@@ -116,8 +116,8 @@ def nearest_genes(
     >>> {"CD3D", "CD3G"} <= set(scmm.get.nearest_genes("CD3E")["gene"])
     True
     """
+    from scmmgpt_tl.tl._chosen_model import load
     from scmmgpt_tl.tl._generation.panel import read_panel
-    from scmmgpt_tl.tl._session import load
 
     _check_number(n_genes)
     loaded = load(model)
@@ -181,8 +181,8 @@ def genes_of(
     --------
     scmmgpt_tl.tl.score_gene_sets : how strongly cells express such genes.
     """
+    from scmmgpt_tl.tl._chosen_model import load
     from scmmgpt_tl.tl._genes.text_genes import score_genes
-    from scmmgpt_tl.tl._session import load
 
     _check_number(n_genes)
     loaded = load(model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 import numpy as np
 
 from scmmgpt_tl._docs import doc_params
-from scmmgpt_tl._matrix import get_matrix, layer_names, take_rows
+from scmmgpt_tl._matrix import get_matrix, layer_names, refuse_path, take_rows
 from scmmgpt_tl._warnings import warn
 
 from ._readable import first_unreadable
@@ -90,6 +90,8 @@ def check_counts(
 
     Raises
     ------
+    TypeError
+        It is a path: open the file first.
     ValueError
         If the values are logarithmised (without `counts="lognorm"`), scaled, negative, missing or
         infinite. The message says what was measured, and which slot looks right.
@@ -109,6 +111,7 @@ def check_counts(
     if counts not in {"auto", "raw", "lognorm"}:
         msg = f"`counts` must be 'auto', 'raw' or 'lognorm', not {counts!r}."
         raise ValueError(msg)
+    refuse_path(adata)
     layer = _choose_layer(adata, layer=layer, counts=counts)
     rows, block = _sample(get_matrix(adata, layer))
     values, slot = measure(block), _slot(layer)

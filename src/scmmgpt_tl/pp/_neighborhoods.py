@@ -63,6 +63,8 @@ def neighborhoods(
 
     Raises
     ------
+    TypeError
+        It is a path: open the file first.
     ValueError
         Places, graph, column or raw counts are missing.
 

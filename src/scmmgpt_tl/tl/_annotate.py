@@ -15,10 +15,11 @@ from ._answers.decide import Rule, decide, read_level
 from ._answers.judge import calibration_of, own_reading, published_reading
 from ._answers.verdict import judge_cells, judge_groups, spread
 from ._arguments import as_given, check_arguments
+from ._chosen_model import is_published, load_judging
 from ._groups import read_groups
 from ._labels import resolve_labels
 from ._on_files import takes_paths
-from ._session import is_published, load_judging, open_session
+from ._session import open_session
 from ._workers.rows import read_cells
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import EmbeddingKeys
 from scmmgpt_tl._results import Results
 
+from ._chosen_model import load_any
 from ._kernels import as_vectors
 from ._on_files import takes_paths
-from ._session import load_any, open_session
+from ._session import open_session
 from ._workers.rows import read_cells
 
 if TYPE_CHECKING:

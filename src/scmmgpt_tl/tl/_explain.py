@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING
 
 from scanpy import logging as logg
 
-from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import ExplanationKeys
 from scmmgpt_tl._results import Results
 
-from ._annotated import labels_again, read_annotated
-from ._answers.decide import Rule, read_level
-from ._answers.judge import calibration_of
 from ._arguments import check_whole
-from ._explanation.contest import Rivals
+from ._chosen_model import load_judging
+from ._explanation.asked import ask
 from ._explanation.explained import gather, gene_table, overview_table
-from ._explanation.subjects import Question, choose_cells, choose_groups
-from ._explanation.way import attribute, check_method, check_not_refined, open_way, read_cells
+from ._explanation.subjects import Question, choose_cells
+from ._explanation.way import attribute, check_method, open_way, read_cells
 from ._on_files import takes_paths
-from ._session import load_judging, open_session
+from ._session import open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,21 +157,9 @@ def explain(
         copy=copy,
         text=False,
     )
-    cl = ontology.load()
-    annotated = read_annotated(session.adata, key, model=loaded)
-    check_not_refined(annotated, key)
-    asked = labels_again(annotated, model=loaded, ontology=cl)
-    answer = read_level(annotated.level, labels=asked, ontology=cl)
-    rivals, question = Rivals(asked, answer, cl), Question(label, against, max_cells)
-    if groupby is None:
-        subjects = choose_cells(annotated, rivals, question, obs_names=session.adata.obs_names)
-    else:
-        limit = float(annotated.params["threshold"])
-        rule = Rule(answer, limit, calibration_of(loaded), cl)
-        subjects = choose_groups(
-            annotated, rivals, question, obs=session.adata.obs, groupby=groupby, rule=rule
-        )
-    way = open_way(session, asked, cl, method=method)
+    question = Question(label, against, max_cells)
+    labels, subjects, cl = ask(session, question, key=key, groupby=groupby, ungrouped=choose_cells)
+    way = open_way(session, labels, cl, method=method)
     start = logg.info(f"explaining {len(subjects.rows)} cells by {way.method}")
     rows = read_cells(session, subjects.rows)
     batches = attribute(way, rows, subjects, batch_size=batch_size, desc="explain")

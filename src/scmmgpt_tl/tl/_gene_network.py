@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 from scanpy import logging as logg
 
-from scmmgpt_tl import ontology
 from scmmgpt_tl._docs import ADATA_OR_PATH, doc_params
 from scmmgpt_tl._keys import GeneNetworkKeys
 from scmmgpt_tl._results import Results
 
-from ._annotated import labels_again, read_annotated
-from ._answers.decide import Rule, read_level
-from ._answers.judge import calibration_of
 from ._arguments import check_whole
-from ._explanation.contest import Rivals
+from ._chosen_model import load_judging
+from ._explanation.asked import ask
 from ._explanation.network import connect
 from ._explanation.networks import FEWEST_CELLS, by_subject, large_enough, network_tables
-from ._explanation.subjects import Question, choose_groups, choose_labels
-from ._explanation.way import attribute, check_not_refined, open_way, read_cells
+from ._explanation.subjects import Question, choose_labels
+from ._explanation.way import attribute, open_way, read_cells
 from ._on_files import takes_paths
-from ._session import load_judging, open_session
+from ._session import open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,20 +153,10 @@ def gene_network(
         copy=copy,
         text=False,
     )
-    cl = ontology.load()
-    annotated = read_annotated(session.adata, key, model=loaded)
-    check_not_refined(annotated, key)
-    asked = labels_again(annotated, model=loaded, ontology=cl)
-    answer = read_level(annotated.level, labels=asked, ontology=cl)
-    rivals, question = Rivals(asked, answer, cl), Question(label, against, max_cells)
-    obs = session.adata.obs
-    if groupby is None:
-        subjects = choose_labels(annotated, rivals, question, obs_names=obs.index)
-    else:
-        rule = Rule(answer, float(annotated.params["threshold"]), calibration_of(loaded), cl)
-        subjects = choose_groups(annotated, rivals, question, obs=obs, groupby=groupby, rule=rule)
-    subjects = large_enough(subjects)
-    way = open_way(session, asked, cl, method=None, n_steps=STEPS)
+    question = Question(label, against, max_cells)
+    labels, chosen, cl = ask(session, question, key=key, groupby=groupby, ungrouped=choose_labels)
+    subjects = large_enough(chosen)
+    way = open_way(session, labels, cl, method=None, n_steps=STEPS)
     start = logg.info(f"tying genes in {len(subjects.names)} groups of cells by {way.method}")
     rows = read_cells(session, subjects.rows)
     batches = attribute(way, rows, subjects, batch_size=batch_size, desc="tie genes")

@@ -14,11 +14,11 @@ from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import GenerationKeys
 from scmmgpt_tl._results import Results, flat
 
+from ._chosen_model import load, model_params
 from ._generation.expected import draw_cells, expect
 from ._generation.panel import read_panel
 from ._generation.prompts import read_prompts
 from ._generation.sizes import check_numbers
-from ._session import load, model_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

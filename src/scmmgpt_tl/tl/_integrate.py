@@ -15,6 +15,7 @@ from scmmgpt_tl._keys import IntegrationKeys
 from scmmgpt_tl._results import Results
 from scmmgpt_tl._settings import settings
 
+from ._chosen_model import load
 from ._groups import read_groups
 from ._integration.label_shift import beside, remove_shifts
 from ._integration.said import read_said
@@ -22,7 +23,7 @@ from ._integration.scanvi import choose_seeds, open_scvi, read_counts, train_sca
 from ._labels import UNKNOWN
 from ._on_files import takes_paths
 from ._refinement.place import principal_components, read_place
-from ._session import load, open_session
+from ._session import open_session
 
 if TYPE_CHECKING:
     from anndata import AnnData

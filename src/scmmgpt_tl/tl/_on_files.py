@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import DEFAULT_MODALITY
-from scmmgpt_tl._settings import settings
-from scmmgpt_tl._stored import check_key, flat
-from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.cells import StoredCells, found_in
-from scmmgpt_tl._stream.identity import identity
-from scmmgpt_tl._stream.put_together import put_together
-from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share
+from scmmgpt_tl._stream.cells import StoredCells
+from scmmgpt_tl._stream.run_folder import RunFolder, Share
 
 from ._at_once import run_at_once
-from ._session import load_any, model_described
-from ._workers.shards import make_shards
+from ._chosen_model import load_any
+from ._in_shards import run_in_shards
 from ._workers.workers import workers_of
 
 if TYPE_CHECKING:
@@ -28,11 +23,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from distributed import Client
 
-    from ._workers.workers import Workers
-
     Paths: TypeAlias = str | Path | Sequence[str | Path]
 
-__all__ = ["begun_runs", "finish", "results_path", "run_on_file", "takes_paths"]
+__all__ = ["begun_runs", "results_path", "run_on_file", "takes_paths"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,84 +158,10 @@ def run_on_file(
                 keys=_given(options, needs.keys),
             )
         else:
-            _run_in_shards(tool, cells, options, share=share, target=target, workers=workers)
+            run_in_shards(tool, cells, options, share=share, target=target, workers=workers)
     finally:
         cells.close()
     return target
-
-
-def _run_in_shards(
-    tool: Callable[..., Any],
-    cells: StoredCells,
-    options: Mapping[str, Any],
-    *,
-    share: Share,
-    target: Path,
-    workers: Workers | None,
-) -> None:
-    reader = model_described(options["model"])
-    if workers is not None:
-        # What is wrong with the call or the file is told here, before others are set to work.
-        found_in(tool, cells, options, range(0))
-        reader = workers.agree(options["model"])
-    manifest = _manifest(tool, cells, options, reader=reader)
-    run = RunFolder.begin(_folder(target, tool, options.get("key_added")), manifest)
-    shards = share.of_shards(run.manifest.shards())
-    try:
-        with run.working(share):
-            if workers is None:
-                for rows in shards:
-                    run.do(rows, partial(found_in, tool, cells, options))
-            else:
-                make_shards(
-                    run, shards, workers, tool=tool.__name__, path=cells.path, options=options
-                )
-    except InUseError:
-        raise
-    except BaseException:
-        if share.is_whole:
-            run.remove(only_if_empty=True)
-        raise
-    if share.is_whole:
-        finish(run, target, cells)
-
-
-def finish(run: RunFolder, target: Path, cells: StoredCells) -> None:
-    """Put the results of a run together, and delete its folder.
-
-    Parameters
-    ----------
-    run
-        All of whose shards are done.
-    target
-        The file with the results.
-    cells
-        Whose results these are.
-
-    Raises
-    ------
-    InUseError
-        If another process writes to `target`.
-    ValueError
-        If a shard is missing, the file was changed, or `target` holds results of other cells.
-    """
-    if run.manifest.input != identity(cells):
-        msg = (
-            f"{str(cells.path)!r} was changed after the run in {str(run.path)!r} was begun. "
-            "Delete that folder, and run again."
-        )
-        raise ValueError(msg)
-    missing = run.missing()
-    if missing:
-        cells_missing = ", ".join(f"{rows.start}-{rows.stop - 1}" for rows in missing[:3])
-        msg = (
-            f"{len(missing)} of {len(run.manifest.shards())} parts in {str(run.path)!r} are not done "
-            f"(cells {cells_missing}{' and more' if len(missing) > 3 else ''}). Run them first."
-        )
-        raise ValueError(msg)
-    shards = [run.file(rows) for rows in run.manifest.shards()]
-    put_together(shards, target, cells.obs_names, room=run.path)
-    run.remove()
 
 
 def results_path(path: Path, mod: str | None = None) -> Path:
@@ -286,30 +205,6 @@ def _are_paths(given: object) -> bool:
     return isinstance(given, str | Path)
 
 
-def _folder(target: Path, tool: Callable[..., Any], key: str | None) -> Path:
-    if key is not None:
-        check_key(key)
-    return target.with_name(f".{target.name}.{tool.__name__}.{key or 'default'}")
-
-
 def _given(options: Mapping[str, Any], arguments: Sequence[str]) -> list[str]:
     """Names that the user gave for some of the arguments."""
     return [options[name] for name in arguments if options.get(name) is not None]
-
-
-def _manifest(
-    tool: Callable[..., Any],
-    cells: StoredCells,
-    options: Mapping[str, Any],
-    *,
-    reader: Mapping[str, Any],
-) -> Manifest:
-    said = {name: value for name, value in options.items() if name not in {"model", "batch_size"}}
-    said["nan"] = settings.nan
-    return Manifest(
-        tool=tool.__name__,
-        model=dict(reader),
-        input=identity(cells),
-        arguments=flat(said),
-        shard_rows=run_folder.SHARD_ROWS,
-    )

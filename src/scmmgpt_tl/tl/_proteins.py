@@ -19,8 +19,8 @@ from scmmgpt_tl.proteins._panel import UNMATCHED, read_panel
 from scmmgpt_tl.proteins._read import read_proteins
 
 from ._annotated import read_annotated
+from ._chosen_model import load_judging, model_params
 from ._protein_evidence import by_label, joint_annotation, weigh
-from ._session import load_judging, model_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

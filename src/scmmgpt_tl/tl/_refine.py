@@ -19,13 +19,13 @@ from ._answers.decide import Decision, Rule, decide, read_level
 from ._answers.judge import calibration_of
 from ._answers.verdict import OK, UNREADABLE, Verdict, judge_again
 from ._arguments import check_arguments
+from ._chosen_model import load_judging, model_params
 from ._given_labels import given_labels
 from ._labels import LabelSet
 from ._on_files import takes_paths
 from ._opened import open_cells
 from ._refinement.place import principal_components, read_place
 from ._refinement.self_training import self_train
-from ._session import load_judging, model_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

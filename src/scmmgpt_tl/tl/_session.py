@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any
 
 from scanpy import logging as logg
 
@@ -13,11 +11,13 @@ from scmmgpt_tl._results import flat
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl._warnings import warn
 
+from ._chosen_model import load, load_any, model_params, with_text
 from ._opened import open_cells
 from ._reading import read_covered, run_covered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy as np
     from anndata import AnnData
@@ -28,22 +28,12 @@ if TYPE_CHECKING:
     from scmmgpt_tl._input import Prepared
     from scmmgpt_tl._stream.cells import Part
     from scmmgpt_tl.model import EncoderModel, Model
-    from scmmgpt_tl.model.cell_text_model import CellTextModel
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
     from ._on_files import Paths
 
-__all__ = [
-    "Session",
-    "is_published",
-    "load",
-    "load_any",
-    "load_judging",
-    "model_described",
-    "model_params",
-    "open_session",
-]
+__all__ = ["Session", "open_session"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,7 @@ class Session:
     @property
     def model(self) -> Model:
         """The model, for tools that need its text side."""
-        return _with_text(self.loaded)
+        return with_text(self.loaded)
 
     @property
     def n_obs(self) -> int:
@@ -214,108 +204,3 @@ def open_session(
     # As found: called with it, a tool reads the same genes again.
     arguments = {**how, "species": prepared.gene_report.species, "mod": mod}
     return Session(opened.data, opened.adata, opened.found, loaded, prepared, arguments)
-
-
-def model_params(model: Model | EncoderModel) -> dict[str, str | None]:
-    """Record which model a result comes from, and which version of the package.
-
-    Parameters
-    ----------
-    model
-        The model.
-    """
-    return {
-        "model": model.name,
-        "revision": model.revision,
-        "sha256": model.sha256,
-        "version": version("scmmgpt-tl"),
-    }
-
-
-def model_described(model: Model | EncoderModel) -> dict[str, str | None]:
-    """Tell what must be the same wherever cells of one run are read: the model and its precision.
-
-    Parameters
-    ----------
-    model
-        The model.
-    """
-    return {**model_params(model), "dtype": str(model.dtype)}
-
-
-def load(model: Model | EncoderModel | str | Path | None) -> Model:
-    """Load the model that the user asked for, for tools that read or write text.
-
-    Parameters
-    ----------
-    model
-        Name or path of a model, a model, or `None` for the default one.
-
-    Raises
-    ------
-    ValueError
-        If it is an encoder without text side.
-    """
-    return _with_text(load_any(model))
-
-
-def load_any(model: Model | EncoderModel | str | Path | None) -> Model | EncoderModel:
-    """Load the model or encoder that the user asked for.
-
-    Parameters
-    ----------
-    model
-        Name or path of a model, a model, or `None` for the default one.
-    """
-    from scmmgpt_tl import load_model
-
-    match model:
-        case None:
-            return load_model()
-        case str() | Path():
-            return load_model(model)
-        case _:
-            return model
-
-
-def load_judging(
-    model: Model | EncoderModel | str | Path | None,
-) -> Model | EncoderModel:
-    """Load the model that the user asked for, for a tool that scores labels.
-
-    Parameters
-    ----------
-    model
-        Name or path of a model, a model, or `None` for the default one.
-
-    Raises
-    ------
-    ValueError
-        If it is an encoder without text side.
-    """
-    loaded = load_any(model)
-    return loaded if is_published(loaded) else _with_text(loaded)
-
-
-def is_published(model: Model | EncoderModel) -> TypeGuard[CellTextModel]:
-    """Tell whether a model compares cells with texts by a published rule of its own."""
-    # By a word of its own: importing the class would bring torch along.
-    return hasattr(model, "zero_shot")
-
-
-def _with_text(model: Model | EncoderModel) -> Model:
-    if is_published(model):
-        msg = (
-            f"{model.name} compares cells with texts: it embeds cells (`scmm.tl.embed`) and scores "
-            "labels (`scmm.tl.annotate`), and does nothing else. Leave `model` out, or name one "
-            "that can, such as 'default'."
-        )
-        raise ValueError(msg)
-    if not hasattr(model, "embed_text"):
-        msg = (
-            f"{model.name} has no text side: it is a published cell encoder, which embeds cells "
-            "(`scmm.tl.embed`) and can neither read nor write text. Leave `model` out, or name one "
-            "that can, such as 'default'."
-        )
-        raise ValueError(msg)
-    return cast("Model", model)

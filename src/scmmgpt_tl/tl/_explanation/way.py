@@ -11,8 +11,8 @@ from scanpy import logging as logg
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl.tl._answers.judge import Judge, published_judge
 from scmmgpt_tl.tl._answers.scoring import scoring
+from scmmgpt_tl.tl._chosen_model import is_published
 from scmmgpt_tl.tl._kernels import probabilities
-from scmmgpt_tl.tl._session import is_published
 
 from .attribute import STEPS, IntegratedGradients, LeaveOneOut
 from .log_odds import LogOdds

@@ -11,7 +11,7 @@ import pandas as pd
 from scmmgpt_tl._results import column_names
 from scmmgpt_tl._warnings import warn
 from scmmgpt_tl.model.perturbation import PERTURBATION, Check, PerturbationModel, Prediction
-from scmmgpt_tl.tl._session import load
+from scmmgpt_tl.tl._chosen_model import load
 
 from .changes import Changes, describe_rows
 from .perturbations import parts_of, perturbation_features

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scmmgpt_tl._settings import settings
-from scmmgpt_tl.tl._session import model_described, model_params
+from scmmgpt_tl.tl._chosen_model import model_described, model_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
