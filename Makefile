@@ -65,6 +65,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/bad_input.py
 	$(BIN)/python benchmarks/large_files.py --kills 0
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/targets.py
 
 build/sources/minilm: | $(VENV)/.group-bench
 	$(PIP) install -qq --editable ".[train]"

@@ -22,6 +22,7 @@ from scmmgpt_tl.model.labels import LabelTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from _scanvi import Scanvi
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -168,10 +169,18 @@ def run_nearest(study: Study, setup: Setup) -> Answers:
 
 
 def run_scanvi(study: Study, setup: Setup) -> Answers:
-    """Train scANVI on the genes of the study, and map the study to it."""
+    """Map the study to a scANVI model of the training cells, which the first study trains."""
     from _scanvi import fit_scanvi
 
-    fit = partial(fit_scanvi, max_genes=setup.n_genes, epochs=setup.epochs, seed=setup.seed)
+    def fit(training: Training, _measured: NDArray[np.bool_]) -> Scanvi:
+        return fit_scanvi(
+            training,
+            folder=setup.training,
+            max_genes=setup.n_genes,
+            epochs=setup.epochs,
+            seed=setup.seed,
+        )
+
     return _classify(study, setup, fit)[0]
 
 

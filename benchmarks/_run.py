@@ -37,14 +37,28 @@ def base_parser(doc: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     add = parser.add_argument
     add("--data", type=Path, default=data / "dev", help="folder of labelled .h5ad files")
-    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
     add("--model", type=Path, help="bundle folder; by default the model that ships")
     add("--only", nargs="+", metavar="NAME", help="data sets to run, by the start of their name")
     add("--max-cells", type=int, default=2000, help="most cells of a data set")
     add("--seed", type=int, default=0)
-    add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
-    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    add_output(parser)
     return parser
+
+
+def add_output(parser: argparse.ArgumentParser, *, page: str = "benchmarks.md") -> None:
+    """Add the options of where results go.
+
+    Parameters
+    ----------
+    parser
+        Of the script.
+    page
+        Page of the documentation that has them.
+    """
+    add = parser.add_argument
+    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
+    add("--docs", type=Path, default=ROOT / "docs", help=f"where {page} lies")
+    add("--no-docs", action="store_true", help="leave the documentation as it is")
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:

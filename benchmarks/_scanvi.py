@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from anndata import AnnData
 from scipy import sparse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _data import Query
     from _material import Training
     from numpy.typing import NDArray
@@ -33,14 +36,14 @@ DEPTH = 3000
 
 @dataclass(frozen=True)
 class Scanvi:
-    """A reference model over the genes of one query.
+    """A reference model.
 
     Parameters
     ----------
     columns
         Genes it reads.
-    model
-        The `scvi.model.SCANVI`.
+    folder
+        Where the `scvi.model.SCANVI` is kept.
     epochs
         Most epochs of the mapping.
     seed
@@ -50,7 +53,7 @@ class Scanvi:
     """
 
     columns: NDArray[np.int64]
-    model: Any
+    folder: Path
     epochs: int
     seed: int
     types: tuple[str, ...]
@@ -62,23 +65,23 @@ class Scanvi:
         adata.obs["term"] = UNLABELLED
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            mapped = scvi.model.SCANVI.load_query_data(adata, self.model)
+            mapped = scvi.model.SCANVI.load_query_data(adata, str(self.folder))
             mapped.train(max_epochs=self.epochs, plan_kwargs={"weight_decay": 0.0}, **TRAINING)
             found = mapped.predict(soft=True)
         return found[list(self.types)].to_numpy(dtype=np.float64)
 
 
 def fit_scanvi(
-    training: Training, measured: NDArray[np.bool_], *, max_genes: int, epochs: int, seed: int
+    training: Training, *, folder: Path, max_genes: int, epochs: int, seed: int
 ) -> Scanvi:
-    """Train scVI and then scANVI on the genes that the query measured too.
+    """Train scVI and then scANVI, or take what was trained before.
 
     Parameters
     ----------
     training
         Cells drawn from the model's own training source.
-    measured
-        Genes that the query measured, (genes,).
+    folder
+        Where references are kept, each under a name that tells what it was trained on, and how.
     max_genes
         Most genes to read, see :func:`_panel.read_panel`.
     epochs
@@ -86,11 +89,24 @@ def fit_scanvi(
     seed
         Of the training.
     """
+    panel = read_panel(training, np.ones(training.expression.shape[1], bool), max_genes=max_genes)
+    terms = np.array(training.types)[panel.term]
+    adata = _adata(
+        counts_again(training.expression)[panel.rows][:, panel.columns],
+        panel.columns,
+        batch="reference",
+    )
+    adata.obs["term"] = terms
+    digest = sha256(repr((terms.tolist(), panel.columns.tolist(), epochs, seed)).encode())
+    digest.update(adata.X.data)
+    reference = folder / f"scanvi_{digest.hexdigest()[:12]}"
+    if not reference.exists():
+        _train(adata, epochs=epochs, seed=seed).save(str(reference), save_anndata=True)
+    return Scanvi(panel.columns, reference, epochs, seed, tuple(sorted(set(terms))))
+
+
+def _train(adata: AnnData, *, epochs: int, seed: int) -> Any:
     scvi = open_scvi(seed)
-    panel = read_panel(training, measured, max_genes=max_genes)
-    counts = counts_again(training.expression)[panel.rows][:, panel.columns]
-    adata = _adata(counts, panel.columns, batch="reference")
-    adata.obs["term"] = np.array(training.types)[panel.term]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scvi.model.SCVI.setup_anndata(adata, batch_key="batch", labels_key="term")
@@ -98,7 +114,7 @@ def fit_scanvi(
         first.train(max_epochs=epochs, **TRAINING)
         model = scvi.model.SCANVI.from_scvi_model(first, unlabeled_category=UNLABELLED)
         model.train(max_epochs=refining_epochs(epochs), n_samples_per_label=PER_LABEL, **TRAINING)
-    return Scanvi(panel.columns, model, epochs, seed, tuple(sorted(set(adata.obs["term"]))))
+    return model
 
 
 def refining_epochs(epochs: int) -> int:

@@ -25,7 +25,7 @@ from _encoder_folders import (
     write_scgpt,
 )
 from _page import bullets, table
-from _run import ROOT, save_parts, save_rows
+from _run import add_output, save_parts, save_rows
 from _waiting import Waiting
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in ("layers", "width", "genes"):
         add(f"--{name}", type=int, help="by default as published")
     add("--seed", type=int, default=0)
-    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
-    add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
-    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    add_output(parser)
     return parser.parse_args(arguments)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from _encoder_folders import write_cells, write_scgpt
 from _page import bullets, table
-from _run import ROOT, save_parts, save_rows
+from _run import add_output, save_parts, save_rows
 from _waiting import Waiting
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
@@ -64,9 +64,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, default=3)
     add("--seed", type=int, default=0)
     add("--model", type=Path, help="bundle folder; by default the model that ships")
-    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
-    add("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md lies")
-    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    add_output(parser)
     return parser.parse_args(arguments)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,7 +16,7 @@ import torch
 from _arithmetic import flops_a_cell, peak_flops, seconds
 from _encoder_folders import write_cells
 from _page import bullets, table
-from _run import ROOT, save_parts, save_rows
+from _run import add_output, save_parts, save_rows
 from encoders import KINDS, shape
 from scipy.sparse import load_npz, vstack
 
@@ -26,6 +25,7 @@ from scmmgpt_tl.model.runner import map_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from scipy.sparse import csr_matrix
 
@@ -61,9 +61,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in ("layers", "width", "genes"):
         add(f"--{name}", type=int, help="by default as published")
     add("--seed", type=int, default=0)
-    add("--out", type=Path, default=ROOT / "build" / "benchmarks", help="folder for the results")
-    add("--docs", type=Path, default=ROOT / "docs", help="where profile.md lies")
-    add("--no-docs", action="store_true", help="leave the documentation as it is")
+    add_output(parser, page="profile.md")
     return parser.parse_args(arguments)
 
 

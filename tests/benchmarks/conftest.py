@@ -36,6 +36,7 @@ def bench_folder(counts_adata, tmp_path):
     counts_adata.write_h5ad(tmp_path / "data" / "tiny_study.h5ad")
     (tmp_path / "docs").mkdir()
     names = (
+        "targets",
         "annotate",
         "retrieval",
         "leave_types_out",

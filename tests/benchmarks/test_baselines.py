@@ -68,7 +68,7 @@ def test_logistic_regression_finds_the_type_and_ignores_types_it_never_saw(count
     assert np.array_equal(fitted.probabilities(query).argmax(1), np.repeat([1, 0], 30))
 
 
-def fit_any(method, cells, measured):
+def fit_any(method, cells, measured, folder):
     match method:
         case "celltypist":
             from _celltypist import fit_celltypist
@@ -77,21 +77,36 @@ def fit_any(method, cells, measured):
         case "scanvi":
             from _scanvi import fit_scanvi
 
-            return fit_scanvi(cells, measured, max_genes=25, epochs=15, seed=0)
+            return fit_scanvi(cells, folder=folder, max_genes=25, epochs=15, seed=0)
         case _:
             return fit_nearest(cells, measured, max_genes=25, seed=0)
 
 
 @pytest.mark.parametrize("method", ["celltypist", "knn", "scanvi"])
-def test_baselines_find_the_type(method, counts, query):
+def test_baselines_find_the_type(method, counts, query, tmp_path):
     if method in NEEDED and not find_spec(NEEDED[method]):
         pytest.skip(f"{NEEDED[method]} is not installed")
-    fitted = fit_any(method, training(counts), query.measured)
+    fitted = fit_any(method, training(counts), query.measured, tmp_path)
     p = fitted.probabilities(query)
     assert p.shape == (60, 2)
     assert ((p >= 0) & (p <= 1)).all()
     truth = np.repeat([CD4, B_CELL], 30)
     assert (np.array(fitted.types)[p.argmax(1)] == truth).mean() > 0.9
+
+
+def test_scanvi_is_trained_once_for_the_same_cells(counts, query, tmp_path, monkeypatch):
+    if not find_spec("scvi"):
+        pytest.skip("scvi is not installed")
+    import _scanvi
+
+    first = fit_any("scanvi", training(counts), query.measured, tmp_path)
+    monkeypatch.setattr(_scanvi, "_train", None)
+    again = fit_any("scanvi", training(counts), query.measured, tmp_path)
+    assert again.folder == first.folder
+    # The order in which a query is read differs.
+    np.testing.assert_allclose(first.probabilities(query), again.probabilities(query), atol=0.01)
+    with pytest.raises(TypeError):
+        fit_any("scanvi", training(counts[::-1]), query.measured, tmp_path)
 
 
 def test_with_labels_given_only_their_training_cells_vote(counts, query):

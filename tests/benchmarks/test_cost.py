@@ -19,11 +19,23 @@ def test_costs_are_measured_and_told(tiny_bundle, tmp_path):
     found = pd.read_csv(tmp_path / "out" / "cost.csv")
     assert found["cells"].tolist() == [40]
     assert (found[["cpu_seconds", "peak_mib"]] > 0).all(axis=None)
+    cell = pd.read_csv(tmp_path / "out" / "cost_of_a_cell.csv")
+    assert (cell["annotated"] > 0).all()
+    assert cell["peak_mib"].between(100, 100_000).all()
     page = (tmp_path / "profile.md").read_text()
     assert "| tiny | cpu | " in page
     assert "| tiny | embed | the model's | 40 | " in page
     # Nothing is extrapolated from one size.
     assert "10,000,000" not in page
+
+
+def test_made_cells_have_as_many_genes_as_they_should():
+    from cost import RICH, rich_cells
+
+    adata = rich_cells(5, seed=0)
+    assert (adata.X.getnnz(axis=1) == RICH).all()
+    assert (adata.X.data == adata.X.data.round()).all()
+    assert (rich_cells(5, seed=0).X != adata.X).nnz == 0
 
 
 def test_what_was_not_measured_lies_on_the_line_and_is_marked():

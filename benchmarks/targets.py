@@ -1,0 +1,209 @@
+"""What was aimed at, and what was reached: the results of other benchmarks in one table.
+
+`python benchmarks/targets.py --out build/benchmarks` reads what they have written there; those that
+have not run leave their lines open.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from _confidence import GAPS
+from _page import bullets, table
+from _report import CLOSED, NAMES
+from _run import add_output, save_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+NAME = "targets"
+OURS, MARKERS = "scmmgpt", "markers"
+# Baselines that learned from the same cells, whose best the aim is about.
+TAUGHT = ("celltypist", "knn", "scanvi")
+BETTER_ON, WORSE_BY = 10, 0.02
+OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One aim.
+
+    Parameters
+    ----------
+    what
+        Is aimed at.
+    aim
+        Bound, in words.
+    reached
+        What was measured, in words.
+    met
+        Whether it is within the bound.
+    """
+
+    what: str
+    aim: str
+    reached: str
+    met: bool
+
+    def row(self) -> list[str]:
+        """Cells of a table."""
+        return [self.what, self.aim, self.reached, "yes" if self.met else "**no**"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the results and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    given = parser.parse_args(arguments)
+    targets, open_lines = collect(given.out)
+    pd.DataFrame(targets).to_csv(given.out / f"{NAME}.csv", index=False)
+    parts = [table(["what", "aimed at", "reached", "met"], [target.row() for target in targets])]
+    if open_lines:
+        parts.append("Not run yet:")
+        parts.append(bullets(open_lines))
+    save_parts(parts, given, name=NAME)
+
+
+def collect(folder: Path) -> tuple[list[Target], list[str]]:
+    """Hold the results of a folder against the aims.
+
+    Parameters
+    ----------
+    folder
+        With the CSV files of the benchmarks.
+
+    Returns
+    -------
+    The targets, and the files that no benchmark has left there.
+    """
+    targets: list[Target] = []
+    missing = []
+    for name, read in READERS.items():
+        path = folder / f"{name}.csv"
+        if path.exists():
+            targets += read(pd.read_csv(path))
+        else:
+            missing.append(f"`{path.name}`")
+    return targets, missing
+
+
+def of_annotation(results: pd.DataFrame) -> Iterator[Target]:
+    """Errors beside those of baselines, data set by data set, and what scores are worth."""
+    closed = results[results["setting"] == CLOSED]
+    f1 = closed.pivot_table(index="data_set", columns="method", values="macro_f1")
+    error = 1 - f1.mean()
+    taught = [name for name in TAUGHT if name in error]
+    if taught:
+        best = error[taught].idxmin()
+        yield at_most(
+            f"closed macro-F1, error beside that of {NAMES[best]}, the best of {_listed(taught)}",
+            2 / 3,
+            error[OURS] / error[best],
+        )
+        ahead = f1[OURS] - f1[taught].max(axis=1)
+        yield at_least(
+            f"data sets where closed macro-F1 is above that of all of {_listed(taught)}",
+            BETTER_ON,
+            int((ahead > 0).sum()),
+        )
+        yield at_least(
+            f"closed macro-F1 less the best of these, on the worst data set ({ahead.idxmin()})",
+            -WORSE_BY,
+            ahead.min(),
+        )
+    if MARKERS in error:
+        yield at_most(
+            "closed macro-F1, error beside that of marker scoring",
+            0.5,
+            error[OURS] / error[MARKERS],
+        )
+    ours = results[results["method"] == OURS]
+    for setting in (CLOSED, OPEN):
+        gaps = ours[ours["setting"] == setting][list(GAPS)].mean()
+        yield at_most(
+            f"calibration error (ECE), all data sets together, {setting}", 0.05, gaps.abs().sum()
+        )
+    unknown = ours[ours["setting"] == OPEN]["auroc_unknown"].mean()
+    yield at_least("AUROC of unknown", 0.9, unknown)
+
+
+def of_types_left_out(results: pd.DataFrame) -> Iterator[Target]:
+    """Accuracy on types that nothing was trained on, beside marker scoring."""
+    for setting, part in results.groupby("setting", sort=False):
+        accuracy = part.set_index("method")["accuracy"]
+        yield at_least(
+            f"types never trained on, {setting}: accuracy beside that of marker scoring",
+            2.0,
+            accuracy[OURS] / accuracy[MARKERS],
+        )
+
+
+def of_retrieval(results: pd.DataFrame) -> Iterator[Target]:
+    """Recall at 5 in each direction."""
+    ours = results[results["method"] == OURS]
+    for direction, recall in ours.groupby("direction", sort=False)["recall_5"].mean().items():
+        yield at_least(f"recall@5, {direction}", 0.8, recall)
+
+
+def of_descriptions(results: pd.DataFrame) -> Iterator[Target]:
+    """True names, and false ones."""
+    ours = results.set_index("method").loc[OURS]
+    yield at_least("descriptions that name the type or one above it", 0.9, ours["names_true"])
+    yield at_least("descriptions that name no false type", 1.0, ours["nothing_false"])
+
+
+def of_generation(results: pd.DataFrame) -> Iterator[Target]:
+    """Whether real cells recognise generated ones."""
+    accuracy = results.groupby("method")["knn_5"].mean()
+    rivals = accuracy[["profile", "vae"]]
+    yield at_least(
+        "generated cells: kNN accuracy (k=5), more than mean profile and VAE",
+        float(rivals.max()),
+        accuracy[OURS],
+    )
+
+
+def of_cost(results: pd.DataFrame) -> Iterator[Target]:
+    """Speed and memory of annotation."""
+    last = results.iloc[-1]
+    yield at_least(
+        f"cells/s of `annotate`, 2,000 genes a cell, {last['device']}", 1000, last["annotated"]
+    )
+    yield at_most("peak memory of that in MiB", 2048, last["peak_mib"])
+
+
+READERS: dict[str, Callable[[pd.DataFrame], Iterator[Target]]] = {
+    "annotate": of_annotation,
+    "leave_types_out": of_types_left_out,
+    "retrieval": of_retrieval,
+    "description_means": of_descriptions,
+    "generation": of_generation,
+    "cost_of_a_cell": of_cost,
+}
+
+
+def at_least(what: str, aim: float, reached: float) -> Target:
+    """Return an aim that more is better for."""
+    return Target(what, f"≥ {_number(aim)}", _number(reached), bool(reached >= aim))
+
+
+def at_most(what: str, aim: float, reached: float) -> Target:
+    """Return an aim that less is better for."""
+    return Target(what, f"≤ {_number(aim)}", _number(reached), bool(reached <= aim))
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 5 else f"{value:.3f}"
+
+
+def _listed(methods: Sequence[str]) -> str:
+    *first, last = (NAMES[name] for name in methods)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+if __name__ == "__main__":
+    main()
