@@ -48,7 +48,7 @@ class Published(NamedTuple):
     n_genes: int
     n_layers: int
     width: int
-    cells: int = 16  # fewer where a cell takes seconds
+    cells: int = 32  # fewer where a cell takes seconds
 
 
 KINDS = {
@@ -77,7 +77,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     add("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     add("--expressed", nargs="+", type=int, default=[800, 2000], help="median genes of a cell")
-    add("--cells", type=int, help="by default 16, fewer where a cell takes seconds")
+    add("--cells", type=int, help="by default 32, fewer where a cell takes seconds")
     add("--rounds", type=int, default=3)
     for name in ("layers", "width", "genes"):
         add(f"--{name}", type=int, help="by default as published")

@@ -4,17 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from scmmgpt_tl.model.buckets import buckets, places_at_once
+from scmmgpt_tl.model.buckets import buckets, places_at_once, suits_a_core
 
 
 def test_fewer_places_of_a_network_that_takes_more_memory():
     network = torch.nn.Identity()
     assert places_at_once(torch.device("cpu"), network) == places_at_once(torch.device("cpu"))
     network.place_cost = 2.0
-    assert places_at_once(torch.device("cpu"), network) == 2048
+    assert places_at_once(torch.device("cpu"), network) == 256
     assert places_at_once(torch.device("cuda"), network) == 65_536
     network.place_cost = 1e9
     assert places_at_once(torch.device("cpu"), network) == 1
+
+
+def test_cores_share_the_cells_of_a_network_that_takes_more_memory():
+    network = torch.nn.Identity()
+    assert suits_a_core(network)
+    network.place_cost = 2.0
+    assert not suits_a_core(network)
 
 
 @pytest.mark.parametrize("budget", [1, 50, 10_000])

@@ -30,6 +30,17 @@ def test_a_cell_is_embedded_as_if_alone(model, counts):
     torch.testing.assert_close(together.norm(dim=1), torch.ones(20))
 
 
+def test_what_the_embedding_does_not_need_is_not_computed(model, counts):
+    tokens = model.tokenizer(counts)
+    with torch.inference_mode():
+        states, mask = model.network(tokens)
+        first, _ = model.network(tokens, n_places=1)
+        expected = model.network.pool(states, mask, tokens)
+    assert first.shape[1] == 1
+    torch.testing.assert_close(first, states[:, :1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(model.encode_cells(counts).cell, expected, rtol=0, atol=1e-5)
+
+
 def test_the_inference_loop_takes_it(model, counts):
     found, report = map_cells(
         model, [counts[:13], counts[13:]], lambda s, _: {"cell": s.cell}, n_obs=20, batch_size=6

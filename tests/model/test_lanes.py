@@ -25,7 +25,7 @@ def two_threads():
 class Encoder:
     """Says which batch it read and by how many of torch's threads; two batches must meet."""
 
-    device, is_small = torch.device("cpu"), True
+    device, core_a_batch = torch.device("cpu"), True
 
     def __init__(self, *, meet: int = 1) -> None:
         self.meeting = threading.Barrier(meet, timeout=20)
@@ -82,10 +82,10 @@ def test_an_error_arrives_with_its_batch(two_threads):
 
 
 @pytest.mark.parametrize(
-    ("device", "is_small", "expected"), [("cpu", True, 2), ("cpu", False, 1), ("cuda", True, 1)]
+    ("device", "core_a_batch", "expected"), [("cpu", True, 2), ("cpu", False, 1), ("cuda", True, 1)]
 )
-def test_small_networks_on_cpus_have_a_lane_a_core(two_threads, device, is_small, expected):
-    model = SimpleNamespace(device=torch.device(device), is_small=is_small)
+def test_small_networks_on_cpus_have_a_lane_a_core(two_threads, device, core_a_batch, expected):
+    model = SimpleNamespace(device=torch.device(device), core_a_batch=core_a_batch)
     assert count_lanes(model) == expected
 
 

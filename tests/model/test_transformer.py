@@ -58,6 +58,15 @@ def test_fewer_layers(stack, hidden):
         assert not torch.allclose(stack(hidden, mask, n_layers=1), stack(hidden, mask))
 
 
+@pytest.mark.parametrize("n_layers", [1, None])
+def test_states_of_the_first_places_alone(stack, hidden, n_layers):
+    mask = torch.arange(7) < torch.tensor([[7], [4], [0]])
+    with torch.no_grad():
+        whole = stack(hidden, mask, n_layers=n_layers)
+        found = stack(hidden, mask, n_layers=n_layers, n_places=2)
+    torch.testing.assert_close(found, whole[:, :2], rtol=0, atol=1e-6)
+
+
 def test_dropout_in_training_only(stack, hidden):
     mask = torch.ones(3, 7, dtype=torch.bool)
     assert torch.equal(stack(hidden, mask), stack(hidden, mask))

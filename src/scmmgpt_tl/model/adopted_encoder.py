@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .buckets import buckets, places_at_once
+from .buckets import buckets, places_at_once, suits_a_core
 from .encoders.geneset import GENE_STD
 from .encoders.published import cell_part
 
@@ -48,10 +48,8 @@ class AdoptedEncoder(nn.Module):
     """
 
     # A state a gene takes far more memory than a few a cell.
-    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 32, "cuda": 256, "mps": 64}
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 8, "cuda": 256, "mps": 64}
     """Cells a batch by default, by device."""
-    is_small: ClassVar[bool] = False
-    """Whether a core had better have a batch of its own than share one."""
 
     def __init__(self, config: AdoptedConfig, tokenizer: MatchedTokenizer) -> None:
         super().__init__()
@@ -59,6 +57,11 @@ class AdoptedEncoder(nn.Module):
         # The expression decoder asks for all genes of the model, the network may not know some.
         self.genes = GeneVectors(config.n_genes, config.width)
         self.published = cell_part(config.kind).build(config.sizes)
+
+    @property
+    def core_a_batch(self) -> bool:
+        """Whether a core had better have a batch of its own than share one."""
+        return suits_a_core(self.published)
 
     def forward(
         self, tokens: GeneTokens, measured: torch.Tensor | None = None

@@ -111,7 +111,12 @@ class Bert(nn.Module):
         )
 
     def encode(
-        self, ids: torch.Tensor, mask: torch.Tensor, *, n_layers: int | None = None
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        *,
+        n_layers: int | None = None,
+        n_places: int | None = None,
     ) -> torch.Tensor:
         """Return states (rows, places, width).
 
@@ -123,6 +128,8 @@ class Bert(nn.Module):
             Of the same shape, True where there is a token.
         n_layers
             Layers to run, from the first; by default all.
+        n_places
+            Places whose states are wanted, from the first; by default all.
 
         Raises
         ------
@@ -134,7 +141,7 @@ class Bert(nn.Module):
             raise ValueError(msg)
         places = self.positions.weight[: ids.shape[1]] + self.kinds.weight[0]
         hidden = self.dropout(self.norm(self.tokens(ids) + places))
-        return self.transformer(hidden, mask, n_layers=n_layers)
+        return self.transformer(hidden, mask, n_layers=n_layers, n_places=n_places)
 
 
 def read_sizes(path: Path, *, title: str) -> BertSizes:

@@ -9,8 +9,9 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Places (tokens and padding) of a pass of a network as large as scGPT as published. One long cell keeps a CPU busy; more would only take memory.
-_BUDGETS = {"cpu": 4096, "cuda": 131_072, "mps": 32_768}
+# Places (tokens and padding) of a pass of a network as large as scGPT as published. One cell of
+# some hundred genes keeps a core busy; more of them would only add padding.
+_BUDGETS = {"cpu": 512, "cuda": 131_072, "mps": 32_768}
 
 
 def places_at_once(device: torch.device, network: object = None) -> int:
@@ -27,10 +28,25 @@ def places_at_once(device: torch.device, network: object = None) -> int:
     Examples
     --------
     >>> places_at_once(torch.device("cpu"))
-    4096
+    512
     """
-    cost: float = getattr(network, "place_cost", 1.0)
-    return max(int(_BUDGETS.get(device.type, _BUDGETS["cpu"]) / cost), 1)
+    return max(int(_BUDGETS.get(device.type, _BUDGETS["cpu"]) / _place_cost(network)), 1)
+
+
+def suits_a_core(network: object) -> bool:
+    """Tell whether each core of a CPU had better have cells of its own than share one.
+
+    Parameters
+    ----------
+    network
+        Above what a place of scGPT costs, cores that work on a cell each take much memory and gain
+        nothing: products are large enough to be shared.
+    """
+    return _place_cost(network) <= 1
+
+
+def _place_cost(network: object) -> float:
+    return getattr(network, "place_cost", 1.0)
 
 
 def buckets(lengths: torch.Tensor, *, budget: int) -> Iterator[torch.Tensor]:

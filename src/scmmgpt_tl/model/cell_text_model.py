@@ -192,9 +192,9 @@ class Questions:
         return self.model.batch_sizes
 
     @property
-    def is_small(self) -> bool:
+    def core_a_batch(self) -> bool:
         """Whether a core had better have a batch of its own than share one."""
-        return self.model.is_small
+        return self.model.core_a_batch
 
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 
-from .buckets import buckets, places_at_once
+from .buckets import buckets, places_at_once, suits_a_core
 from .exportable import Exportable
+from .pooled import embed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,11 +142,15 @@ class EncoderModel(Exportable):
     dtype: torch.dtype
     restriction: str = field(default="", repr=False, kw_only=True)
 
-    # Far slower than our own encoder: smaller batches, for a bar that moves.
-    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 64, "cuda": 1024, "mps": 256}
+    # Far slower than our own encoder: smaller batches, for a bar that moves and cores that finish
+    # together.
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 8, "cuda": 1024, "mps": 256}
     """Cells a batch by default, by device."""
-    is_small: ClassVar[bool] = False
-    """Whether a core had better have a batch of its own than share one."""
+
+    @property
+    def core_a_batch(self) -> bool:
+        """Whether a core had better have a batch of its own than share one."""
+        return suits_a_core(self.network)
 
     @property
     def key(self) -> str:
@@ -176,8 +181,7 @@ class EncoderModel(Exportable):
         with torch.inference_mode(), self.precision():
             for cells in buckets(tokens.lengths, budget=self.budget):
                 part = tokens.take(cells).to(self.device)
-                states, mask = self.network(part)
-                vectors.append(self.network.pool(states, mask, part).float())  # type: ignore[operator]
+                vectors.append(embed(self.network, part))
                 order.append(cells)
             return torch.cat(vectors)[torch.cat(order).argsort().to(self.device)]
 

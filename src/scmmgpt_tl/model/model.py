@@ -91,9 +91,9 @@ class Model(Exportable):
         return self.network.cell_encoder.batch_sizes
 
     @property
-    def is_small(self) -> bool:
+    def core_a_batch(self) -> bool:
         """Whether a core had better have a batch of its own than share one."""
-        return self.network.cell_encoder.is_small
+        return self.network.cell_encoder.core_a_batch
 
     def encode_cells(
         self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None

@@ -79,7 +79,7 @@ class Encoder(Protocol):
         """Cells a batch by default, by device."""
 
     @property
-    def is_small(self) -> bool:
+    def core_a_batch(self) -> bool:
         """Whether a core had better have a batch of its own than share one."""
 
     def encode_cells(self, rows: csr_matrix, measured: NDArray[np.bool_] | None = None) -> Any:

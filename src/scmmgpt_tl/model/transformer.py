@@ -37,22 +37,38 @@ class TransformerLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Map (cells, places, width) to the same; the mask is True where there is a token."""
-        return self.think(self.look(hidden, mask))
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        *,
+        n_places: int | None = None,
+    ) -> torch.Tensor:
+        """Map (cells, places, width) to the same; the mask is True where there is a token.
 
-    def look(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Let every place attend to all that hold a token: the first half of the layer."""
-        return self.norm1(hidden + self.dropout(self.out(self._attend(hidden, mask))))
+        With `n_places`, what comes out is of that many places from the first, and what only the
+        others need is not computed.
+        """
+        return self.think(self.look(hidden, mask, n_places=n_places))
+
+    def look(
+        self, hidden: torch.Tensor, mask: torch.Tensor | None, *, n_places: int | None = None
+    ) -> torch.Tensor:
+        """Let places attend to all that hold a token: the first half of the layer."""
+        attended = self.out(self._attend(hidden, mask, n_places))
+        return self.norm1(hidden[:, :n_places] + self.dropout(attended))
 
     def think(self, hidden: torch.Tensor) -> torch.Tensor:
         """Send every place through the linear maps by itself: the second half."""
         inner = self.dropout(self.activation(self.expand(hidden)))
         return self.norm2(hidden + self.dropout(self.contract(inner)))
 
-    def _attend(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _attend(
+        self, hidden: torch.Tensor, mask: torch.Tensor | None, n_places: int | None
+    ) -> torch.Tensor:
         parts = self.qkv(hidden).unflatten(-1, (3, self.n_heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # (cells, heads, places, head width)
+        query = query[:, :, :n_places]
         dropout = self.dropout.p if self.training else 0.0
         return attend(query, key, value, mask, dropout=dropout).transpose(1, 2).flatten(2)
 
@@ -104,7 +120,12 @@ class Transformer(nn.Module):
         )
 
     def forward(
-        self, hidden: torch.Tensor, mask: torch.Tensor, *, n_layers: int | None = None
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor,
+        *,
+        n_layers: int | None = None,
+        n_places: int | None = None,
     ) -> torch.Tensor:
         """Refine states.
 
@@ -116,10 +137,16 @@ class Transformer(nn.Module):
             (cells, places), True where there is a token.
         n_layers
             Layers to run, from the first; by default all.
+        n_places
+            Places whose states are wanted, from the first; by default all. The last layer is
+            computed for no others.
         """
         attended = attended_places(mask)
-        for layer in self.layers[:n_layers]:
+        layers = self.layers[:n_layers]
+        for layer in layers[:-1]:
             hidden = layer(hidden, attended)
+        for layer in layers[-1:]:
+            hidden = layer(hidden, attended, n_places=n_places)
         return hidden
 
 

@@ -4,7 +4,9 @@ The protocol is two calls: ``tokenizer(rows) -> GeneTokens`` (numpy only) and
 ``encoder(tokens) -> states, mask`` with ``states`` of shape (cells, states, width). Our own encoder
 is also told which genes were measured, ``encoder(tokens, measured)``; published ones take a gene
 that was not for a silent one. These have a third call, ``encoder.pool(states, mask, tokens) ->
-cells``, a reader of the folder they were published as, and a row in :mod:`.published`.
+cells``, a reader of the folder they were published as, and a row in :mod:`.published`. Where the
+first state is all that ``pool`` looks at, ``pools_first`` says so, and ``encoder(tokens,
+n_places=1)`` spares the rest.
 
 The cell encoder of a model is our own, or a published one in an
 :class:`~scmmgpt_tl.model.adopted_encoder.AdoptedEncoder`. Both are called ``encoder(tokens,

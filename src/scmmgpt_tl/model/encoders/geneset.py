@@ -78,7 +78,7 @@ class GeneSetEncoder(nn.Module):
 
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 256, "cuda": 1024, "mps": 512}
     """Cells a batch by default, by device."""
-    is_small: ClassVar[bool] = True
+    core_a_batch: ClassVar[bool] = True
     """Whether a core had better have a batch of its own than share one."""
     average: torch.Tensor  # (genes,) share of each gene in the average cell
 

@@ -20,6 +20,7 @@ from scmmgpt_tl.model.droplet_head import richness
 from scmmgpt_tl.model.droplets import KINDS
 from scmmgpt_tl.model.encoder_model import EncoderModel
 from scmmgpt_tl.model.encoders.geneset import TARGET_SUM
+from scmmgpt_tl.model.pooled import embed
 from scmmgpt_tl.model.tokens import GeneTokens
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class EncoderGraph(nn.Module):
     ) -> tuple[torch.Tensor]:
         """Embed cells."""
         tokens = PaddedTokens(gene_ids, values, mask)
-        states, seen = self.network(tokens)
-        return (self.network.pool(states, seen, tokens).float(),)  # type: ignore[operator]
+        # Both kinds of tokens offer `rectangle` and `lengths`.
+        return (embed(self.network, tokens),)  # type: ignore[arg-type]
 
 
 class CellTextGraph(nn.Module):

@@ -114,7 +114,8 @@ def test_a_choice_leaves_the_model_as_it_was(model, counts):
 
 
 def test_places_cost_more_than_those_of_scgpt(model):
-    assert model.budget == 2048
+    assert model.budget == 256
+    assert not model.core_a_batch
     assert model.network.cell_encoder.place_cost == model.network.place_cost
 
 

@@ -69,13 +69,22 @@ class GeneformerNetwork(Bert):
             raise ValueError(msg)
         self._options = options
 
-    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
+    @property
+    def pools_first(self) -> bool:
+        """Whether the embedding is made of the first state alone."""
+        return self.options.pooling == "cls"
+
+    def forward(
+        self, tokens: GeneTokens, *, n_places: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, from :class:`~scmmgpt_tl.model.rank_tokenizer.RankTokenizer`.
+        n_places
+            Places whose states are wanted, from the first; by default all.
 
         Returns
         -------
@@ -87,7 +96,7 @@ class GeneformerNetwork(Bert):
         ids, _, mask = tokens.rectangle(pad_id=self.config.pad)
         # What a later layer would do to the states is not computed.
         n_layers = self.config.n_layers + self.options.layer
-        return self.encode(ids, mask, n_layers=n_layers), mask
+        return self.encode(ids, mask, n_layers=n_layers, n_places=n_places), mask
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
         """Return the cell embedding: the mean over genes, zero without any, or the `<cls>` state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -62,10 +62,12 @@ class RankedCells(Bert):
         super().__init__(config)
         self.config = config
 
-    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return states (cells, places, width) and mask (cells, places)."""
+    def forward(
+        self, tokens: GeneTokens, *, n_places: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return states (cells, places, width), of all or the first places, and mask."""
         ids, _, mask = tokens.rectangle(pad_id=self.config.pad)
-        return self.encode(ids, mask), mask
+        return self.encode(ids, mask, n_places=n_places), mask
 
 
 class LangCellNetwork(nn.Module):
@@ -81,6 +83,8 @@ class LangCellNetwork(nn.Module):
         Token that fills the free places of a cell.
     """
 
+    pools_first: ClassVar[bool] = True
+
     def __init__(self, cells: BertSizes, texts: BertSizes, *, projection: int, pad: int) -> None:
         super().__init__()
         self.options = LangCellOptions()
@@ -90,19 +94,23 @@ class LangCellNetwork(nn.Module):
         self.text_projection = nn.Linear(texts.width, projection)
         self.match_head = nn.Linear(texts.width, 2)
 
-    def forward(self, tokens: GeneTokens) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, tokens: GeneTokens, *, n_places: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
         Parameters
         ----------
         tokens
             Of the cells, `<cls>` first.
+        n_places
+            Places whose states are wanted, from the first; by default all.
 
         Returns
         -------
         States (cells, places, width) and mask (cells, places), True where there is a token.
         """
-        states, mask = self.cells(tokens)
+        states, mask = self.cells(tokens, n_places=n_places)
         return states, mask
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:

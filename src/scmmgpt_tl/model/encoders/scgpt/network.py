@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -74,6 +74,8 @@ class ScGPTConfig:
 class ScGPTNetwork(nn.Module):
     """Gene tokens -> states of genes, the first of which is the cell's."""
 
+    pools_first: ClassVar[bool] = True
+
     def __init__(self, config: ScGPTConfig) -> None:
         super().__init__()
         self.config = config
@@ -110,6 +112,7 @@ class ScGPTNetwork(nn.Module):
         tokens: GeneTokens,
         *,
         batch: torch.Tensor | None = None,
+        n_places: int | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode cells.
 
@@ -119,6 +122,8 @@ class ScGPTNetwork(nn.Module):
             Of the cells, from :class:`~.tokenizer.ScGPTTokenizer`.
         batch
             Batch of each cell, (cells,), for networks that normalise each batch by itself.
+        n_places
+            Places whose states are wanted, from the first; by default all.
 
         Returns
         -------
@@ -135,7 +140,7 @@ class ScGPTNetwork(nn.Module):
         genes, entered = self.embed_genes(ids), self.value_encoder(values)
         # A value that scales has one entry, one that is added has the width.
         hidden = genes * entered if self.config.style == "scaling" else genes + entered
-        return self.transformer(self._normalised(hidden, batch), mask), mask
+        return self.transformer(self._normalised(hidden, batch), mask, n_places=n_places), mask
 
     def pool(self, states: torch.Tensor, mask: torch.Tensor, tokens: GeneTokens) -> torch.Tensor:
         """Return the cell embedding: the first state, of unit length."""
