@@ -9,6 +9,7 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 from _page import write_section
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 STATIC = Path("_static")
+# Rows that the documentation offers for download.
+RESULTS = STATIC / "results"
 
 
 def base_parser(doc: str) -> argparse.ArgumentParser:
@@ -185,9 +188,16 @@ def save_rows(results: pd.DataFrame, given: argparse.Namespace, *, name: str) ->
 
 
 def save_parts(
-    parts: Sequence[str], given: argparse.Namespace, *, name: str, page: str = "benchmarks.md"
+    parts: Sequence[str],
+    given: argparse.Namespace,
+    *,
+    name: str,
+    page: str = "benchmarks.md",
+    rows: Sequence[str] = (),
 ) -> None:
     """Write the tables of a benchmark, into the documentation unless told otherwise, and print them.
+
+    The rows that they were made of, as :func:`save_rows` left them, go beside them.
 
     Parameters
     ----------
@@ -199,12 +209,25 @@ def save_parts(
         Of the benchmark.
     page
         Of the documentation.
+    rows
+        Names of further rows than those of this name.
     """
     text = "\n\n".join(parts)
     (given.out / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     if not given.no_docs:
-        write_section(given.docs / page, name, parts)
+        write_section(given.docs / page, name, [*parts, _offer((name, *rows), given)])
     print(f"\n{text}\n\nWrote {given.out / f'{name}.csv'}")
+
+
+def _offer(names: Sequence[str], given: argparse.Namespace) -> str:
+    """Lay rows beside the documentation, and say where they are."""
+    folder = given.docs / RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [f"{name}.csv" for name in names]
+    for file in files:
+        copyfile(given.out / file, folder / file)
+    links = (f"[{file}]({(RESULTS / file).as_posix()})" for file in files)
+    return f"All rows: {', '.join(links)}."
 
 
 def picture_folders(given: argparse.Namespace) -> list[Path]:

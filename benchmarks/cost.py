@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     of_a_cell = kept([one_cell(given)], given.out / f"{CELL}.csv", given)
     save_rows(results, given, name=NAME)
     save_rows(of_a_cell, given, name=CELL)
-    save_parts(report(of_a_cell, results, facts=describe_run(given)), given, name=NAME, page=PAGE)
+    parts = report(of_a_cell, results, facts=describe_run(given))
+    save_parts(parts, given, name=NAME, page=PAGE, rows=[CELL])
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -249,7 +249,7 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     save_rows(summary, given, name=f"{NAME}_means")
     draw_picture(summary, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(summary, results, facts=facts), picture(CAPTION, STATIC / PICTURE)]
-    save_parts(parts, given, name=NAME)
+    save_parts(parts, given, name=NAME, rows=[f"{NAME}_means"])
 
 
 def draw_picture(summary: pd.DataFrame, paths: Sequence[Path]) -> None:

@@ -310,7 +310,7 @@ def write_results(results: pd.DataFrame, halves: pd.DataFrame, given: argparse.N
     facts = describe_run(given, packages_of(given.methods, PACKAGES))
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(results, halves, facts=facts), picture(CAPTION, STATIC / PICTURE)]
-    save_parts(parts, given, name=NAME)
+    save_parts(parts, given, name=NAME, rows=[f"{NAME}_within"])
 
 
 if __name__ == "__main__":

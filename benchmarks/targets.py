@@ -1,24 +1,24 @@
 """What was aimed at, and what was reached: the results of other benchmarks in one table.
 
-`python benchmarks/targets.py --out build/benchmarks` reads what they have written there; those that
-have not run leave their lines open.
+It reads the rows that they have left beside the documentation; those that have not run leave their
+lines open.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from _confidence import GAPS
 from _page import bullets, table
 from _report import CLOSED, NAMES
-from _run import add_output, save_parts
+from _run import RESULTS, add_output, save_parts, save_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 NAME = "targets"
 OURS, MARKERS = "scmmgpt", "markers"
@@ -58,9 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the results and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_output(parser)
+    parser.add_argument(
+        "--results", type=Path, help="rows of the benchmarks; by default those beside the pages"
+    )
     given = parser.parse_args(arguments)
-    targets, open_lines = collect(given.out)
-    pd.DataFrame(targets).to_csv(given.out / f"{NAME}.csv", index=False)
+    given.out.mkdir(parents=True, exist_ok=True)
+    targets, open_lines = collect(given.results or given.docs / RESULTS)
+    save_rows(pd.DataFrame(targets), given, name=NAME)
     parts = [table(["what", "aimed at", "reached", "met"], [target.row() for target in targets])]
     if open_lines:
         parts.append("Not run yet:")

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 import torch
 
+from scmmgpt_tl.model import attention
 from scmmgpt_tl.model.attention import _head_by_head, attend
 
 
@@ -31,7 +32,9 @@ def test_equation(parts):
     torch.testing.assert_close(attend(query, key, value), by_hand(query, key, value, everywhere))
 
 
-def test_bfloat16_on_a_cpu_is_the_same_to_its_precision(parts):
+@pytest.mark.parametrize("cached", [5, 40, 2**19])
+def test_bfloat16_on_a_cpu_is_the_same_to_its_precision(parts, monkeypatch, cached):
+    monkeypatch.setattr(attention, "_CACHED_WEIGHTS", cached)
     query, key, value, mask = parts
     brief = [part.bfloat16() for part in (query, key, value)]
     with torch.inference_mode():

@@ -48,7 +48,7 @@ class AdoptedEncoder(nn.Module):
     """
 
     # A state a gene takes far more memory than a few a cell.
-    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 8, "cuda": 256, "mps": 64}
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 256, "mps": 64}
     """Cells a batch by default, by device."""
 
     def __init__(self, config: AdoptedConfig, tokenizer: MatchedTokenizer) -> None:

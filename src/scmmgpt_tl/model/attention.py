@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+# Weights that take a megabyte in bfloat16, what a core of today has as a cache of its own.
+_CACHED_WEIGHTS = 2**19
+
 
 def attend(
     query: torch.Tensor,
@@ -45,12 +48,16 @@ def _has_products() -> bool:
 def _head_by_head(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
-    # One head at a time, so that its weights stay in the cache.
-    out = torch.empty_like(query)
-    scaled = query * query.shape[-1] ** -0.5
+    # One head at a time, and so many places that their weights stay in the core's own cache.
+    scaled = (query * query.shape[-1] ** -0.5).contiguous()
+    out = torch.empty_like(scaled)
     for cell in range(query.shape[0]):
         keep = slice(None) if mask is None else mask[cell]
+        keys, values = key[cell][:, keep].contiguous(), value[cell][:, keep].contiguous()
+        n_places = max(_CACHED_WEIGHTS // keys.shape[1], 1)
         for head in range(query.shape[1]):
-            weights = (scaled[cell, head] @ key[cell, head][keep].T).softmax(-1)
-            out[cell, head] = weights @ value[cell, head][keep]
+            parts = scaled[cell, head].split(n_places), out[cell, head].split(n_places)
+            for asking, found in zip(*parts, strict=True):
+                weights = torch.mm(asking, keys[head].T).softmax(-1)
+                torch.mm(weights, values[head], out=found)
     return out

@@ -144,7 +144,7 @@ class EncoderModel(Exportable):
 
     # Far slower than our own encoder: smaller batches, for a bar that moves and cores that finish
     # together.
-    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 8, "cuda": 1024, "mps": 256}
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 1024, "mps": 256}
     """Cells a batch by default, by device."""
 
     @property
