@@ -20,8 +20,9 @@ __all__ = ["even_out", "held_kinds", "learn_shares", "weigh"]
 
 PENALTY, TOLERANCE = 3.0, 1e-6
 SMALLEST = 1e-3
-# Most that a name's share is raised or lowered by, as a logarithm, and how often it is corrected.
-LARGEST_OFFSET, ROUNDS = 3.0, 50
+# Most that a name's share is raised or lowered by, as a logarithm, how often it is corrected, and
+# what correction is none.
+LARGEST_OFFSET, ROUNDS, NONE = 3.0, 50, 1e-4
 # A kind that the model sees in a label's own cells on average at this much belongs to the label.
 HELD = 0.1
 
@@ -91,8 +92,11 @@ def even_out(
     own = np.zeros(int(named.sum()))
     for _ in range(ROUNDS):
         shares = softmax(logs + own, axis=1)
-        own -= np.log(weights @ shares)
-        own = np.clip(own - own.mean(), -LARGEST_OFFSET, LARGEST_OFFSET)
+        new = own - np.log(weights @ shares)
+        new = np.clip(new - new.mean(), -LARGEST_OFFSET, LARGEST_OFFSET)
+        own, before = new, own
+        if np.abs(own - before).max() < NONE:
+            break
     offsets[named] = own
     return offsets
 
