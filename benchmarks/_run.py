@@ -169,10 +169,9 @@ def describe_run(given: argparse.Namespace, packages: Sequence[str] = ()) -> lis
         Distributions that the baselines use.
     """
     config = json.loads((bundle_folder(given.model) / "config.json").read_text(encoding="utf-8"))
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
     model = f"{config['name']}, revision {config['revision']}"
     cells = f"at most {given.max_cells:,} of each data set, chosen with seed {given.seed}"
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     facts = [
         f"Model: {model}; scmmgpt-tl {version('scmmgpt-tl')}.",
         f"Cells: {cells}; those that the data set calls unknown are left out.",
@@ -180,6 +179,11 @@ def describe_run(given: argparse.Namespace, packages: Sequence[str] = ()) -> lis
     ]
     used = ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(packages))
     return [*facts, f"Baselines: {used}."] if used else facts
+
+
+def threads() -> str:
+    """How many threads the libraries of products may use."""
+    return os.environ.get("OMP_NUM_THREADS", "all")
 
 
 def save_rows(results: pd.DataFrame, given: argparse.Namespace, *, name: str) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from _arithmetic import flops_a_cell, peak_flops, seconds
 from _page import bullets, table
-from _run import base_parser, bundle_folder, describe_run, save_parts, save_rows
+from _run import base_parser, bundle_folder, describe_run, save_parts, save_rows, threads
 from _worker import peak_mib
 from anndata import AnnData
 from large_files import TOOLS, measure, own_genes, write_cells
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 NAME, PAGE, CELL = "cost", "profile.md", "cost_of_a_cell"
 # What tells apart the kinds of what is measured.
-KEYS = ["model", "device", "tool", "cells", "written"]
+KEYS = ["model", "device", "threads", "tool", "cells", "written"]
 # Cells that are encoded in memory, and how often.
 ENCODED, ROUNDS = 512, 3
 # Cells that are annotated in memory, sums of so many, with so many genes each.
@@ -84,7 +84,7 @@ def kept(rows: Sequence[dict[str, Any]], path: Path, given: argparse.Namespace) 
     """
     found = pd.DataFrame(rows)
     if given.keep and path.exists():
-        found = pd.concat([pd.read_csv(path), found])
+        found = pd.concat([pd.read_csv(path, dtype={"threads": str}), found])
     keys = [name for name in KEYS if name in found]
     return found.drop_duplicates(keys, keep="last").reset_index(drop=True)
 
@@ -107,7 +107,8 @@ def growth(folder: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
             folder / f"{n_cells}.zarr", n_cells, seed=given.seed, genes=own_genes(given)
         )
         for tool in given.tools:
-            kind = {"model": model.name, "tool": tool, "cells": n_cells, "written": written}
+            kind = {"model": model.name, "threads": threads(), "tool": tool, "cells": n_cells}
+            kind["written"] = written
             rows.append(kind | measure(tool, path, given))
             print(rows[-1], flush=True)
     return rows
@@ -226,7 +227,7 @@ def report(of_a_cell: pd.DataFrame, results: pd.DataFrame, *, facts: Sequence[st
     head += ["least µs a cell", "µs a cell", "share of the peak"]
     head += ["`annotate`, cells/s", "peak memory in MiB"]
     return [
-        bullets([*facts[:1], *facts[2:]]),
+        bullets([*facts[:1], *(fact.replace(f", threads: {threads()}", "") for fact in facts[2:])]),
         "#### A cell, in memory",
         table(head, rows),
         "#### A file of cells",
@@ -243,10 +244,11 @@ def growth_table(results: pd.DataFrame) -> str:
         What was measured.
     """
     rows = []
-    for kind, part in results.groupby(["model", "tool", "written"], sort=False):
+    for kind, part in results.groupby(["model", "tool", "written", "threads"], sort=False):
         measured = part.sort_values("cells")
+        least = measured["peak_mib"].iloc[0]
         rows += [
-            [*kind, f"{row.cells:,}", *_cost(row.cpu_seconds, row.peak_mib)]
+            [*kind, f"{row.cells:,}", *_cost(row.cpu_seconds, row.peak_mib, least=least)]
             for row in measured.itertuples()
         ]
         if len(measured) < 2:
@@ -256,21 +258,23 @@ def growth_table(results: pd.DataFrame) -> str:
         ]
         for n_cells in BEYOND:
             if n_cells > measured["cells"].max():
-                cost = _cost(*(float(np.polyval(line, n_cells)) for line in lines))
+                cost = _cost(*(float(np.polyval(line, n_cells)) for line in lines), least=least)
                 rows.append([*kind, f"{n_cells:,}", *(f"*{cell}*" for cell in cost)])
     head = [
         "model",
         "tool",
         "genes in the file",
+        "threads",
         "cells",
         "hours of one core",
         "peak memory in MiB",
+        "beside the smallest file",
     ]
     return table(head, rows)
 
 
-def _cost(cpu_seconds: float, peak_mib: float) -> list[str]:
-    return [f"{cpu_seconds / 3600:,.3f}", f"{peak_mib:,.0f}"]
+def _cost(cpu_seconds: float, peak_mib: float, *, least: float) -> list[str]:
+    return [f"{cpu_seconds / 3600:,.3f}", f"{peak_mib:,.0f}", f"{peak_mib / least:.3f}"]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from _encoder_folders import (
     write_scgpt,
 )
 from _page import bullets, table
-from _run import add_output, save_parts, save_rows
+from _run import add_output, save_parts, save_rows, threads
 from _waiting import Waiting
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     shapes = {kind: shape(kind, given) for kind in given.kinds}
     sizes = ", ".join(f"{one.title} {one.n_layers} x {one.width}" for one in shapes.values())
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from _encoder_folders import write_cells, write_scgpt
 from _page import bullets, table
-from _run import add_output, save_parts, save_rows
+from _run import add_output, save_parts, save_rows, threads
 from _waiting import Waiting
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
@@ -150,8 +150,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads}"
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     versions = ", ".join(f"{name} {version(name)}" for name in given.engines)
     batches = f"{given.shipped_batch} of real cells, {given.scgpt_batch} of made-up ones"
     cells = f"{given.expressed:,} genes in the median, {given.layers} layers of width {given.width}"

@@ -26,6 +26,8 @@ OURS, MARKERS = "scmmgpt", "markers"
 TAUGHT = ("celltypist", "knn", "scanvi")
 BETTER_ON, WORSE_BY = 10, 0.02
 OPEN = "open"
+# Cells of files whose memory is compared.
+FEW, MANY = 10_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,19 @@ def of_cost(results: pd.DataFrame) -> Iterator[Target]:
     yield at_most("peak memory of that in MiB", 2048, last["peak_mib"])
 
 
+def of_growth(results: pd.DataFrame) -> Iterator[Target]:
+    """Memory of a file of a million cells, beside one of ten thousand."""
+    annotated = results[results["tool"] == "annotate"]
+    for _, part in annotated.groupby(["model", "threads", "written"], sort=False):
+        memory = part.set_index("cells")["peak_mib"]
+        if {FEW, MANY} <= set(memory.index):
+            yield at_most(
+                "peak memory of `annotate` on a million cells of a file, in MiB", 2048, memory[MANY]
+            )
+            growth = memory[MANY] / memory[FEW]
+            yield at_most("the same beside that on ten thousand", 1.05, growth)
+
+
 READERS: dict[str, Callable[[pd.DataFrame], Iterator[Target]]] = {
     "annotate": of_annotation,
     "leave_types_out": of_types_left_out,
@@ -187,6 +202,7 @@ READERS: dict[str, Callable[[pd.DataFrame], Iterator[Target]]] = {
     "description_means": of_descriptions,
     "generation": of_generation,
     "cost_of_a_cell": of_cost,
+    "cost": of_growth,
 }
 
 

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")
 
 def test_costs_are_measured_and_told(tiny_bundle, tmp_path):
     import cost
+    from _run import threads
 
     (tmp_path / "profile.md").write_text("\n".join(markers("cost")))
     words = ["--model", tiny_bundle, "--out", tmp_path / "out", "--docs", tmp_path, "--own-genes"]
@@ -24,7 +25,7 @@ def test_costs_are_measured_and_told(tiny_bundle, tmp_path):
     assert cell["peak_mib"].between(100, 100_000).all()
     page = (tmp_path / "profile.md").read_text()
     assert "| tiny | cpu | " in page
-    assert "| tiny | embed | the model's | 40 | " in page
+    assert f"| tiny | embed | the model's | {threads()} | 40 | " in page
     # Nothing is extrapolated from one size.
     assert "10,000,000" not in page
 
@@ -47,14 +48,15 @@ def test_what_was_not_measured_lies_on_the_line_and_is_marked():
             "model": "m",
             "tool": "embed",
             "written": "all",
+            "threads": "2",
             "cells": sizes,
             "cpu_seconds": [3600 * (1 + n / 1000) for n in sizes],
             "peak_mib": [500 + n / 10_000 for n in sizes],
         }
     )
     rows = growth_table(measured).splitlines()
-    assert "| m | embed | all | 1,000,000 | 1,001.000 | 600 |" in rows
-    assert "| m | embed | all | 10,000,000 | *10,001.000* | *1,500* |" in rows
+    assert "| m | embed | all | 2 | 1,000,000 | 1,001.000 | 600 | 1.200 |" in rows
+    assert "| m | embed | all | 2 | 10,000,000 | *10,001.000* | *1,500* | *2.999* |" in rows
     assert len(rows) == 2 + 4
 
 

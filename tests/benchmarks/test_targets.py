@@ -91,6 +91,13 @@ def test_the_table_says_what_was_not_run(tmp_path, bench_folder, capsys):
             {"device": ["cpu"], "annotated": [1200.0], "peak_mib": [3000.0]},
             [("1,200", True), ("3,000", False)],
         ),
+        (
+            targets.of_growth,
+            {"model": "m", "threads": "1", "written": "all"}
+            | {"tool": ["annotate"] * 2 + ["embed"], "cells": [10_000, 1_000_000, 1_000_000]}
+            | {"peak_mib": [1000.0, 1040.0, 9000.0]},
+            [("1,040", True), ("1.040", True)],
+        ),
     ],
 )
 def test_other_results_are_read(read, rows, expected):
