@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +14,6 @@ from scipy import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from anndata import AnnData
 
@@ -137,8 +138,10 @@ def _disordered(rows: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _backed(counts: AnnData, prepare: Prepare, folder: Path) -> AnnData:
-    prepare(counts).write_h5ad(folder / "backed.h5ad")
-    return read_h5ad(folder / "backed.h5ad", backed="r")
+    # A file of its own: that of the method before may be open still.
+    path = Path(mkdtemp(dir=folder)) / "backed.h5ad"
+    prepare(counts).write_h5ad(path)
+    return read_h5ad(path, backed="r")
 
 
 def _same_names(counts: AnnData, prepare: Prepare, folder: Path) -> AnnData:

@@ -220,7 +220,7 @@ def write_results(
         facts.append(f"VAE: {given.steps:,} training steps of scVI.")
     draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(results, changed, facts=facts), picture(CAPTION, STATIC / PICTURE)]
-    save_parts(parts, given, name=NAME, rows=[KNOCK_OUTS])
+    save_parts(parts, given, name=NAME, rows=[KNOCK_OUTS] if len(changed) else [])
 
 
 def draw_picture(results: pd.DataFrame, paths: Sequence[Path]) -> None:
