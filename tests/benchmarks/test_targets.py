@@ -93,8 +93,7 @@ def test_the_table_says_what_was_not_run(tmp_path, bench_folder, capsys):
         ),
         (
             targets.of_growth,
-            {"model": "m", "threads": "1", "written": "all"}
-            | {"tool": ["annotate"] * 2 + ["embed"], "cells": [10_000, 1_000_000, 1_000_000]}
+            {"tool": ["annotate"] * 2 + ["embed"], "cells": [10_000, 1_000_000, 1_000_000]}
             | {"peak_mib": [1000.0, 1040.0, 9000.0]},
             [("1,040", True), ("1.040", True)],
         ),
