@@ -251,15 +251,18 @@ def growth_table(results: pd.DataFrame) -> str:
             [*kind, f"{row.cells:,}", *_cost(row.cpu_seconds, row.peak_mib, least=least)]
             for row in measured.itertuples()
         ]
-        if len(measured) < 2:
+        model, tool, *_ = kind
+        alike = results[(results["model"] == model) & (results["tool"] == tool)]
+        # Only what was measured furthest says what lies beyond.
+        if len(measured) < 2 or alike["cells"].max() > measured["cells"].max():
             continue
-        lines = [
-            np.polyfit(measured["cells"], measured[what], 1) for what in ("cpu_seconds", "peak_mib")
-        ]
         for n_cells in BEYOND:
             if n_cells > measured["cells"].max():
-                cost = _cost(*(float(np.polyval(line, n_cells)) for line in lines), least=least)
-                rows.append([*kind, f"{n_cells:,}", *(f"*{cell}*" for cell in cost)])
+                costs = (_beyond(measured, what, n_cells) for what in ("cpu_seconds", "peak_mib"))
+                cells = _cost(*costs, least=least)
+                rows.append(
+                    [*kind, f"{n_cells:,}", *(f"*{cell}*" if cell else "" for cell in cells)]
+                )
     head = [
         "model",
         "tool",
@@ -273,8 +276,17 @@ def growth_table(results: pd.DataFrame) -> str:
     return table(head, rows)
 
 
+def _beyond(measured: pd.DataFrame, what: str, n_cells: int) -> float:
+    """Lie on the line through the two largest files: a small one is less than a part of a large one."""
+    known = measured[["cells", what]].dropna().tail(2)
+    if len(known) < 2:
+        return float("nan")
+    return float(np.polyval(np.polyfit(known["cells"], known[what], 1), n_cells))
+
+
 def _cost(cpu_seconds: float, peak_mib: float, *, least: float) -> list[str]:
-    return [f"{cpu_seconds / 3600:,.3f}", f"{peak_mib:,.0f}", f"{peak_mib / least:.3f}"]
+    costs = f"{cpu_seconds / 3600:,.3f}", f"{peak_mib:,.0f}", f"{peak_mib / least:.3f}"
+    return ["" if cost == "nan" else cost for cost in costs]
 
 
 if __name__ == "__main__":
