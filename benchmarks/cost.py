@@ -227,7 +227,7 @@ def report(of_a_cell: pd.DataFrame, results: pd.DataFrame, *, facts: Sequence[st
     head += ["least µs a cell", "µs a cell", "share of the peak"]
     head += ["`annotate`, cells/s", "peak memory in MiB"]
     return [
-        bullets([*facts[:1], *(fact.replace(f", threads: {threads()}", "") for fact in facts[2:])]),
+        bullets([*facts[:1], *facts[2:]]),
         "#### A cell, in memory",
         table(head, rows),
         "#### A file of cells",

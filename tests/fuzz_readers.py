@@ -13,13 +13,11 @@ and leaves the input in a file `crash-*`, which the same command takes as its la
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import atheris
 
@@ -29,10 +27,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parent / "model"))
 
 with atheris.instrument_imports(include=["scmmgpt_tl.model", "json", "zipfile"]):
-    from tampering import changed, withstood
-
-    from scmmgpt_tl.model.bundle import _digest
-    from scmmgpt_tl.model.load import _load, load_model
+    from tampering import changed, load, seal, withstood
 
 # Larger files are mostly numbers, of which one is as good as another.
 LARGEST = 2**18
@@ -97,24 +92,6 @@ def reader(models: dict[Path, list[Path]]) -> Callable[[bytes], None]:
             withstood(lambda: load(folder))
 
     return read
-
-
-def seal(config: Path, path: Path) -> bytes | None:
-    """Return a `config.json` that vouches for a file as it is, if it is that of a bundle."""
-    try:
-        content: dict[str, Any] = json.loads(config.read_bytes())
-        if path != config:
-            data = path.read_bytes()
-            content["files"][path.name] = {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
-        return json.dumps(content | {"sha256": _digest(content)}).encode()
-    except (AttributeError, KeyError, OSError, TypeError, ValueError, RecursionError):
-        return None
-
-
-def load(folder: Path) -> None:
-    """Read a model as if for the first time."""
-    _load.cache_clear()
-    load_model(folder, device="cpu")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ same ones every time.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -13,10 +14,14 @@ import signal
 import sys
 import warnings
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from scmmgpt_tl.model.bundle import _digest
+from scmmgpt_tl.model.load import _load, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +120,32 @@ def changed(path: Path, content: bytes) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(kept)
+
+
+def seal(config: Path, path: Path) -> bytes | None:
+    """Return a `config.json` that vouches for a file as it is, `None` if it is not one of a bundle.
+
+    Parameters
+    ----------
+    config
+        The `config.json`.
+    path
+        The file, which may be `config` itself.
+    """
+    try:
+        content = json.loads(config.read_bytes())
+        if path != config:
+            data = path.read_bytes()
+            content["files"][path.name] = {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
+        return json.dumps(content | {"sha256": _digest(content)}).encode()
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def load(folder: Path) -> None:
+    """Read a model as if for the first time."""
+    _load.cache_clear()
+    load_model(folder, device="cpu")
 
 
 _events: list[str] | None = None
