@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from _sentences import SentenceEncoder
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 BLEU_ORDERS = (2, 4)
 ROUGE = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}
@@ -51,6 +52,28 @@ def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         name: float(np.mean([scores[key].fmeasure for scores in found]))
         for key, name in ROUGE.items()
     }
+
+
+def meteor(
+    texts: Sequence[str], references: Sequence[str], *, wordnet: WordNetCorpusReader
+) -> dict[str, float]:
+    """Return the mean of METEOR, 0 to 1, by NLTK.
+
+    Parameters
+    ----------
+    texts, references
+        One of each a group.
+    wordnet
+        Knows which words mean the same.
+    """
+    from nltk.tokenize import wordpunct_tokenize
+    from nltk.translate.meteor_score import single_meteor_score
+
+    scores = [
+        single_meteor_score(*map(wordpunct_tokenize, pair), wordnet=wordnet)
+        for pair in zip(references, texts, strict=True)
+    ]
+    return {"meteor": float(np.mean(scores))}
 
 
 def cosine(

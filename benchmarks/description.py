@@ -8,13 +8,14 @@ template filled with the top label, and the nearest of the captions that a model
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from _data import read_study
-from _likeness import bleu, cosine, rouge
+from _likeness import bleu, cosine, meteor, rouge
 from _page import bullets, picture, share, table
 from _pictures import COLOURS, clean, new_figure, save
 from _run import (
@@ -31,6 +32,7 @@ from _run import (
 from _sentences import SentenceEncoder, words_of
 from _similarity import by_model
 from _statements import read_statements
+from _wordnet import USUAL, open_wordnet
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl.metrics import bootstrap_interval
@@ -39,9 +41,9 @@ from scmmgpt_tl.tl._answers.vote import group_mean
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
     from _data import Study
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
     from scmmgpt_tl.model import Model
 
@@ -66,6 +68,7 @@ LIKENESS = {
     "rouge_1": "ROUGE-1",
     "rouge_2": "ROUGE-2",
     "rouge_l": "ROUGE-L",
+    "meteor": "METEOR",
     "cosine": "MiniLM cosine",
 }
 GROUPS = "benchmark_group"
@@ -90,6 +93,9 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = base_parser(__doc__)
     add_sentences(parser)
+    parser.add_argument(
+        "--wordnet", type=Path, default=USUAL, help="folder of WordNet's database, for METEOR"
+    )
     return parser.parse_args(arguments)
 
 
@@ -179,7 +185,13 @@ def judge(text: str, term: str) -> dict[str, bool]:
     }
 
 
-def summarise(results: pd.DataFrame, *, encoder: SentenceEncoder | None, seed: int) -> pd.DataFrame:
+def summarise(
+    results: pd.DataFrame,
+    *,
+    encoder: SentenceEncoder | None,
+    wordnet: WordNetCorpusReader | None,
+    seed: int,
+) -> pd.DataFrame:
     """Average over the types of all data sets, one row a method.
 
     Parameters
@@ -188,6 +200,8 @@ def summarise(results: pd.DataFrame, *, encoder: SentenceEncoder | None, seed: i
         Rows of :func:`describe`.
     encoder
         For the cosine; without one it is left out.
+    wordnet
+        For METEOR; likewise.
     seed
         Of the bootstrap.
     """
@@ -205,6 +219,8 @@ def summarise(results: pd.DataFrame, *, encoder: SentenceEncoder | None, seed: i
             row |= {name: found.mean(), f"{name}_low": low, f"{name}_high": high}
         pair = part["text"].tolist(), part["reference"].tolist()
         row |= bleu(*pair) | rouge(*pair)
+        if wordnet is not None:
+            row |= meteor(*pair, wordnet=wordnet)
         if encoder is not None:
             row |= cosine(*pair, encoder=encoder)
         rows.append(row)
@@ -244,8 +260,11 @@ def tables(summary: pd.DataFrame, results: pd.DataFrame, *, facts: Sequence[str]
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
     facts = describe_run(given, PACKAGES)
-    facts.append("METEOR is left out: it needs WordNet, which no package index has.")
-    summary = summarise(results, encoder=SentenceEncoder(given.sentences), seed=given.seed)
+    encoder = SentenceEncoder(given.sentences)
+    with open_wordnet(given.wordnet) as wordnet:
+        summary = summarise(results, encoder=encoder, wordnet=wordnet, seed=given.seed)
+    if wordnet is None:
+        facts.append("METEOR is left out: it needs the files of WordNet, see `--wordnet`.")
     save_rows(summary, given, name=f"{NAME}_means")
     draw_picture(summary, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(summary, results, facts=facts), picture(CAPTION, STATIC / PICTURE)]

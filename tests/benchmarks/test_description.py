@@ -5,8 +5,9 @@ from importlib.util import find_spec
 import description
 import pandas as pd
 import pytest
-from _likeness import bleu, rouge
+from _likeness import bleu, meteor, rouge
 from _statements import read_statements
+from _wordnet import open_wordnet
 
 from scmmgpt_tl import ontology
 
@@ -56,15 +57,40 @@ def test_likeness_is_one_for_the_same_text_and_less_for_another():
     assert rouge(["the cat"], ["the dog sat"])["rouge_1"] == pytest.approx(2 * 1 / (2 + 3))
 
 
+@pytest.fixture
+def wordnet_folder(tmp_path):
+    """A database of WordNet that knows one thing, by two names."""
+    thing = "00000000 06 n 02 car 0 auto 0 000 | drives  \n"
+    files = {"data.noun": thing} | {
+        "index.noun": "".join(f"{name} n 1 0 1 0 00000000  \n" for name in ("auto", "car"))
+    }
+    for kind in ("adj", "adv", "noun", "verb"):
+        for name in (f"data.{kind}", f"index.{kind}", f"{kind}.exc"):
+            (tmp_path / name).write_text(files.get(name, ""), encoding="utf-8")
+    return tmp_path
+
+
 @needs_scores
-def test_descriptions_run(options, bench_folder, sentences_folder):
-    description.main([*options, "--sentences", str(sentences_folder)])
+def test_meteor_knows_words_that_mean_the_same(wordnet_folder):
+    with open_wordnet(wordnet_folder) as wordnet:
+        same = meteor(["the red auto"], ["the red car"], wordnet=wordnet)
+        other = meteor(["the red bus"], ["the red car"], wordnet=wordnet)
+    # Of three words all are found, in one piece, and two.
+    assert same["meteor"] == pytest.approx(1 - 0.5 * (1 / 3) ** 3)
+    assert other["meteor"] == pytest.approx(2 / 3 * (1 - 0.5 * (1 / 2) ** 3))
+
+
+@needs_scores
+def test_descriptions_run(options, bench_folder, sentences_folder, wordnet_folder):
+    folders = ["--sentences", str(sentences_folder), "--wordnet", str(wordnet_folder)]
+    description.main([*options, *folders])
     found = pd.read_csv(bench_folder / "out" / "description.csv")
     # Two of three types have a term.
     assert found.groupby("method").size().to_dict() == dict.fromkeys(description.NAMES, 2)
     assert (found["text"].str.len() > 10).all()
     means = pd.read_csv(bench_folder / "out" / "description_means.csv").set_index("method")
     assert means["cosine"].between(-1, 1.0001).all()
+    assert means["meteor"].between(0, 1).all()
     assert means.loc["scmmgpt", "true"] == found[found["method"] == "scmmgpt"]["true"].mean()
     page = (bench_folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "old description" not in page
