@@ -6,19 +6,17 @@ input with the seconds of one pass, by the clock and of the CPU, and a line `end
 
 from __future__ import annotations
 
-import importlib
 import json
-import logging
 import sys
 import time
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from _scgpt import import_scgpt
 from _waiting import answer
 from _worker import peak_mib
 from scipy.sparse import csr_matrix, load_npz
@@ -45,7 +43,7 @@ def ours(folder: Path, dtype: str) -> Callable[[csr_matrix], np.ndarray]:
 
 def scgpt(folder: Path) -> Callable[[csr_matrix], np.ndarray]:
     """Embed with the function of scGPT's own package, and the network that it builds."""
-    cell_emb, network = _original(folder)
+    cell_emb, network = import_scgpt()
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
     state = torch.load(folder / "best_model.pt", weights_only=True)
@@ -122,25 +120,6 @@ def main(method: str, folder: Path, cells: Path) -> None:
     path = cells.with_name(f"{method.replace('/', '.')}.{cells.stem}.npy")
     np.save(path, found)
     answer(peak=peak_mib(), embeddings=str(path))
-
-
-def _original(folder: Path) -> tuple[ModuleType, type[torch.nn.Module]]:
-    """Import scGPT's function and network; around them the package needs what no longer installs."""
-    del folder
-    spec = find_spec("scgpt")
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit("scgpt cannot be found. Install it with `pip install --no-deps scgpt`.")
-    root = Path(spec.submodule_search_locations[0])
-    for name in ("scgpt", "scgpt.model", "scgpt.tasks", "scgpt.tokenizer", "scgpt.utils"):
-        module = ModuleType(name)
-        module.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
-        sys.modules[name] = module
-    sys.modules["scgpt"].logger = logging.getLogger("scgpt")  # type: ignore[attr-defined]
-    network = importlib.import_module("scgpt.model.model").TransformerModel
-    sys.modules["scgpt.model"].TransformerModel = network  # type: ignore[attr-defined]
-    sys.modules["scgpt.tokenizer"].GeneVocab = dict  # type: ignore[attr-defined]
-    sys.modules["scgpt.utils"].load_pretrained = None  # type: ignore[attr-defined]
-    return importlib.import_module("scgpt.tasks.cell_emb"), network
 
 
 if __name__ == "__main__":

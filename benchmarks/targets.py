@@ -193,6 +193,16 @@ def of_growth(results: pd.DataFrame) -> Iterator[Target]:
         yield at_most("the same beside that on ten thousand", 1.05, growth)
 
 
+def of_tokens(results: pd.DataFrame) -> Iterator[Target]:
+    """Speed of tokenisers beside the published code, on cells of whichever size is worst."""
+    speed = results.pivot_table(
+        index=["encoder", "expressed"], columns="way", values="cells_per_second"
+    )
+    ratio = (speed["ours"] / speed["original"]).groupby("encoder").min()
+    yield at_least("cells/s of scGPT's tokens, beside its collator", 8, ratio["scgpt"])
+    yield at_least("cells/s of Geneformer's tokens, beside its way", 3, ratio["geneformer"])
+
+
 READERS: dict[str, Callable[[pd.DataFrame], Iterator[Target]]] = {
     "annotate": of_annotation,
     "leave_types_out": of_types_left_out,
@@ -201,6 +211,7 @@ READERS: dict[str, Callable[[pd.DataFrame], Iterator[Target]]] = {
     "generation": of_generation,
     "cost_of_a_cell": of_cost,
     "large_files": of_growth,
+    "tokens": of_tokens,
 }
 
 

@@ -56,6 +56,7 @@ def bench_folder(counts_adata, tmp_path):
         "leave_study_out",
         "encoders",
         "export",
+        "tokens",
         "mouse",
         "deconvolve",
         "neighborhoods",

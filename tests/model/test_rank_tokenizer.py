@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, vstack
 
-from scmmgpt_tl.model.rank_tokenizer import RankTokenizer
+from scmmgpt_tl.model.rank_tokenizer import RankTokenizer, falling
 
 
 @pytest.fixture(params=[1, 2], ids=["V1", "V2"])
@@ -83,3 +83,14 @@ def test_no_cells(tokenizer):
 def test_there_must_be_room_for_a_gene(tokenizer):
     with pytest.raises(ValueError, match="`max_length` is too small for a gene"):
         replace(tokenizer, max_length=2 if tokenizer.cls else 0)
+
+
+@pytest.mark.parametrize("spread", [0, 1e-9, 1e-6, 1.0])
+def test_order_is_exact_where_rounding_makes_values_equal(spread):
+    rng = np.random.default_rng(0)
+    indptr = np.array([0, 0, 300, 301, 700, 700])
+    values = rng.integers(1, 4, 700) + spread * rng.random(700)
+    tokens = rng.permutation(700)
+    cell = np.repeat(np.arange(5), np.diff(indptr))
+    expected = np.lexsort((tokens, -values, cell))
+    assert falling(values, tokens, indptr).tolist() == expected.tolist()

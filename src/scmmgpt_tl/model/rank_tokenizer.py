@@ -9,9 +9,11 @@ of genes outside of the vocabulary are not in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 from .tokens import GeneTokens
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 TARGET_SUM = 10_000
+_PLACE = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,35 +68,99 @@ class RankTokenizer:
         Tokens of the cells, highest rank first, with the values that were ranked, or 0 for the
         tokens that are no genes.
         """
-        n_genes = np.diff(rows.indptr).astype(np.int64)
-        cell = np.repeat(np.arange(rows.shape[0]), n_genes)
-        counts = rows.data.astype(np.float64)
-        total = np.bincount(cell, counts, minlength=rows.shape[0])
-        value = counts / total[cell] * TARGET_SUM / self.medians[rows.indices]
-        # Among equals the gene with the smaller token comes first.
-        order = np.lexsort((self.token_ids[rows.indices], -value, cell))
-        rank = np.arange(len(cell)) - rows.indptr[:-1].astype(np.int64)[cell]
-        order = order[rank < self._room]
-        ids, values = self.token_ids[rows.indices[order]], value[order].astype(np.float32)
-        return self._framed(ids, values, np.minimum(n_genes, self._room))
+        values = _scaled(rows.data.astype(np.float64), rows.indices, rows.indptr, self.medians)
+        genes = self.token_ids[rows.indices]
+        order = falling(values, genes, rows.indptr)
+        n_special = (self.cls is not None) + (self.eos is not None)
+        lengths = np.minimum(np.diff(rows.indptr), self._room) + n_special
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        ids = np.empty(offsets[-1], dtype=np.int64)
+        ranked = np.zeros(offsets[-1], dtype=np.float32)
+        _fill(ids, ranked, offsets, self.cls, self.eos, order, genes, values, rows.indptr)
+        return GeneTokens.from_numpy(ids, ranked, offsets)
 
     @property
     def _room(self) -> int:
         return self.max_length - (self.cls is not None) - (self.eos is not None)
 
-    def _framed(
-        self, ids: NDArray[np.int64], values: NDArray[np.float32], n_genes: NDArray[np.int64]
-    ) -> GeneTokens:
-        """Put the tokens that begin and end a cell around its genes."""
-        before, after = self.cls is not None, self.eos is not None
-        offsets = np.concatenate([[0], np.cumsum(n_genes + before + after)]).astype(np.int64)
-        framed = np.zeros(offsets[-1], dtype=np.int64)
-        is_gene = np.ones(offsets[-1], dtype=bool)
-        if self.cls is not None:
-            framed[offsets[:-1]], is_gene[offsets[:-1]] = self.cls, False
-        if self.eos is not None:
-            framed[offsets[1:] - 1], is_gene[offsets[1:] - 1] = self.eos, False
-        framed[is_gene] = ids
-        out = np.zeros(offsets[-1], dtype=np.float32)
-        out[is_gene] = values
-        return GeneTokens.from_numpy(framed, out, offsets)
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _scaled(
+    counts: NDArray[np.float64],
+    genes: NDArray[np.integer],
+    indptr: NDArray[np.integer],
+    medians: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what genes are ranked by, (entries,)."""
+    values = np.empty(len(counts))
+    for cell in range(len(indptr) - 1):
+        total = 0.0
+        for i in range(indptr[cell], indptr[cell + 1]):
+            total += counts[i]
+        for i in range(indptr[cell], indptr[cell + 1]):
+            values[i] = counts[i] / total * TARGET_SUM / medians[genes[i]]
+    return values
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _fill(
+    ids: NDArray[np.int64],
+    values: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    cls: int | None,
+    eos: int | None,
+    order: NDArray[np.int64],
+    gene_ids: NDArray[np.int64],
+    gene_values: NDArray[np.float64],
+    indptr: NDArray[np.integer],
+) -> None:
+    """Write the first genes of each cell, and around them the tokens that begin and end it."""
+    for cell in range(len(indptr) - 1):
+        place, stop = offsets[cell], offsets[cell + 1]
+        if cls is not None:
+            ids[place] = cls
+            place += 1
+        if eos is not None:
+            stop -= 1
+            ids[stop] = eos
+        for i in order[indptr[cell] : indptr[cell] + stop - place]:
+            ids[place], values[place] = gene_ids[i], gene_values[i]
+            place += 1
+
+
+def falling(
+    values: NDArray[np.float64], tokens: NDArray[np.int64], indptr: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Order the entries of each cell by falling value, and among equals by token.
+
+    Sorting numbers takes a fraction of the time of sorting places by them. So a value, rounded, and
+    its place become one number, and only what rounding made equal is looked at again.
+
+    Parameters
+    ----------
+    values
+        Not negative, (entries,).
+    tokens
+        Of the entries.
+    indptr
+        Where cells begin and end, (cells + 1,).
+
+    Examples
+    --------
+    >>> falling(np.array([1.0, 3.0, 2.0, 2.0]), np.array([5, 6, 8, 7]), np.array([0, 2, 4]))
+    array([1, 0, 3, 2])
+    """
+    # The bits of floats that are not negative rise with them.
+    weight = ~values.astype(np.float32).view(np.uint32)
+    keys = (weight.astype(np.uint64) << np.uint64(32)) | np.arange(len(values), dtype=np.uint64)
+    for start, stop in pairwise(indptr):
+        keys[start:stop].sort()
+    order = (keys & _PLACE).astype(np.int64)
+    is_next = np.zeros(len(order) + 1, dtype=bool)
+    is_next[1:-1] = np.diff(keys >> np.uint64(32)) == 0
+    # The first of a cell is next to none.
+    is_next[indptr] = False
+    tied = np.flatnonzero(is_next[:-1] | is_next[1:])
+    run, places = np.cumsum(~is_next[:-1])[tied], order[tied]
+    order[tied] = places[np.lexsort((tokens[places], -values[places], run))]
+    return order

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,30 +20,42 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def seeded_uniforms(rows: csr_matrix, *, purpose: int) -> NDArray[np.float64]:
-    """Return one number for each stored count, uniform in [0, 1).
+def seeded_uniforms(rows: csr_matrix, *, n: int) -> NDArray[np.float64]:
+    """Return numbers for each stored count, uniform in [0, 1), (n, counts).
 
     Parameters
     ----------
     rows
         Counts, (cells, genes), sorted, no explicit zeros.
-    purpose
-        Numbers of different purposes have nothing to do with each other.
+    n
+        How many for each; they have nothing to do with each other.
     """
-    genes = rows.indices.astype(np.uint64)
-    counts = rows.data.astype(np.float32).view(np.uint32).astype(np.uint64)
-    salt = np.uint64(purpose)
-    hashed = _mix(_mix(genes + salt) ^ counts)
-    # Sums wrap around, as they should: so the order of a cell's genes does not matter either.
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashed, dtype=np.uint64)])
-    fingerprint = sums[rows.indptr[1:]] - sums[rows.indptr[:-1]]
-    per_count = np.repeat(fingerprint, np.diff(rows.indptr))
-    bits = _mix(per_count ^ _mix(genes + salt)) >> np.uint64(11)
-    return bits.astype(np.float64) * 2.0**-53
+    counts = rows.data.astype(np.float32, copy=False).view(np.uint32)
+    return _uniforms(rows.indices, counts, rows.indptr, n)
 
 
-def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = state + _STEP
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _uniforms(
+    genes: NDArray[np.integer], counts: NDArray[np.uint32], indptr: NDArray[np.integer], n: int
+) -> NDArray[np.float64]:
+    """Hash each gene with the fingerprint of its cell; `counts` are their bits."""
+    found = np.empty((n, len(genes)))
+    for cell in range(len(indptr) - 1):
+        # The sum wraps around, as it should: so the order of a cell's genes does not matter either.
+        fingerprint = np.uint64(0)
+        for i in range(indptr[cell], indptr[cell + 1]):
+            fingerprint += _mix(_mix(np.uint64(genes[i])) ^ np.uint64(counts[i]))
+        for k in range(n):
+            seed = _mix(fingerprint + np.uint64(k))
+            for i in range(indptr[cell], indptr[cell + 1]):
+                bits = _mix(seed ^ _mix(np.uint64(genes[i])))
+                found[k, i] = (bits >> np.uint64(11)) * 2.0**-53
+    return found
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mix(state: np.uint64) -> np.uint64:
+    state += _STEP
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     return state ^ (state >> np.uint64(31))

@@ -83,7 +83,8 @@ class GeneTokens(NamedTuple):
         mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
         ids = self.gene_ids.new_full(mask.shape, pad_id)
         values = self.values.new_full(mask.shape, pad_value)
-        ids[mask], values[mask] = self.gene_ids, self.values
+        ids.masked_scatter_(mask, self.gene_ids)
+        values.masked_scatter_(mask, self.values)
         return ids, values, mask
 
     @classmethod

@@ -69,7 +69,7 @@ def roomy(tokenizer):
 
 
 def test_bins_are_those_of_a_loop(roomy, counts):
-    uniforms = seeded_uniforms(counts, purpose=1)
+    uniforms = seeded_uniforms(counts, n=1)[0]
 
     def draw(i, _):
         return uniforms[counts.indptr[i] : counts.indptr[i + 1]]
@@ -138,6 +138,20 @@ def test_tokens_depend_on_the_cell_alone(tokenizer, counts, ties):
     backwards = cells_of(tokenizer(vstack([counts[i] for i in range(9)][::-1], format="csr")))
     assert together == alone == backwards[::-1]
     assert cells_of(tokenizer(counts.astype(np.float64))) == together
+
+
+def test_chance_is_uniform_and_of_each_purpose_alone(counts):
+    long = csr_matrix(np.random.default_rng(0).integers(1, 9, (500, 80)).astype(np.float32))
+    first, second = seeded_uniforms(long, n=2)
+    for found in (first, second):
+        assert found.min() >= 0
+        assert found.max() < 1
+        np.testing.assert_allclose(np.histogram(found, 10, (0, 1))[0] / found.size, 0.1, atol=0.01)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+    # Neighbours in a cell, and the same gene of cells, have nothing to do with each other.
+    assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.02
+    assert abs(np.corrcoef(first[:-80], first[80:])[0, 1]) < 0.02
+    assert (seeded_uniforms(counts, n=1)[0] == seeded_uniforms(counts, n=2)[0]).all()
 
 
 def test_no_cells(tokenizer):

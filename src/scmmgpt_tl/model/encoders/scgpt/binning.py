@@ -8,17 +8,20 @@ they do, scGPT draws one, :math:`\lceil h - u (h - l) \rceil` with uniform :math
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
+# Whole counts below this are sorted and looked up by counting.
+_COUNTABLE = 1024
 
-def bin_range(rows: csr_matrix, *, n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+
+def bin_range(rows: csr_matrix, *, n_bins: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the bins that each count lies between.
 
     Parameters
@@ -32,20 +35,15 @@ def bin_range(rows: csr_matrix, *, n_bins: int) -> tuple[NDArray[np.int64], NDAr
     -------
     Bins below and not above each stored count, :math:`l` and :math:`h`.
     """
-    below = np.empty(rows.nnz, dtype=np.int64)
-    above = np.empty(rows.nnz, dtype=np.int64)
-    for start, stop in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
-        if start == stop:
-            continue
-        counts = rows.data[start:stop]
-        edges = _quantiles(np.sort(counts), n_bins - 1)
-        below[start:stop] = np.searchsorted(edges, counts, side="left")
-        above[start:stop] = np.searchsorted(edges, counts, side="right")
+    below = np.empty(rows.nnz, dtype=np.int32)
+    above = np.empty(rows.nnz, dtype=np.int32)
+    counts = rows.data.astype(np.float32, copy=False)
+    _fill(counts, rows.indptr, np.linspace(0, 1, n_bins - 1), below, above)
     return below, above
 
 
 def draw_bins(
-    below: NDArray[np.int64], above: NDArray[np.int64], uniforms: NDArray[np.float64]
+    below: NDArray[np.int32], above: NDArray[np.int32], uniforms: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Take one bin of each range, by numbers uniform in [0, 1).
 
@@ -57,7 +55,7 @@ def draw_bins(
     return np.ceil(uniforms * (below - above) + above).astype(np.float32)
 
 
-def mean_bins(below: NDArray[np.int64], above: NDArray[np.int64]) -> NDArray[np.float32]:
+def mean_bins(below: NDArray[np.int32], above: NDArray[np.int32]) -> NDArray[np.float32]:
     """Return what :func:`draw_bins` gives on average.
 
     Examples
@@ -69,18 +67,75 @@ def mean_bins(below: NDArray[np.int64], above: NDArray[np.int64]) -> NDArray[np.
     return np.where(tied, (below + 1 + above) / 2, above).astype(np.float32)
 
 
-def _quantiles(ordered: NDArray[np.float32], n: int) -> NDArray[np.float64]:
-    """Do what `numpy.quantile` does with ascending values, ties included, in a sixth of the time."""
-    place = (ordered.size - 1) * _shares(n)
-    low = place.astype(np.intp)
-    high = np.minimum(low + 1, ordered.size - 1)
-    part = place - low
-    left, right = ordered[low], ordered[high]
-    step = right - left
-    # Both forms are needed: an edge must be the very count where two counts are the same.
-    return np.where(part < 0.5, left + step * part, right - step * (1 - part))
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _fill(
+    counts: NDArray[np.float32],
+    indptr: NDArray[np.integer],
+    shares: NDArray[np.float64],
+    below: NDArray[np.int32],
+    above: NDArray[np.int32],
+) -> None:
+    """Write the bins below and not above each count, cell by cell."""
+    n_of = np.zeros(_COUNTABLE, dtype=np.int64)
+    low = np.empty(_COUNTABLE, dtype=np.int32)
+    high = np.empty(_COUNTABLE, dtype=np.int32)
+    for cell in range(len(indptr) - 1):
+        start, stop = indptr[cell], indptr[cell + 1]
+        if start == stop:
+            continue
+        own = counts[start:stop]
+        if _are_countable(own):
+            ordered = _sorted_by_counting(own, n_of)
+            edges = _quantiles(ordered, shares)
+            values = np.arange(ordered[-1] + 1)
+            low[: len(values)] = np.searchsorted(edges, values, side="left")
+            high[: len(values)] = np.searchsorted(edges, values, side="right")
+            for i in range(start, stop):
+                value = int(counts[i])
+                below[i], above[i] = low[value], high[value]
+        else:
+            edges = _quantiles(np.sort(own), shares)
+            below[start:stop] = np.searchsorted(edges, own, side="left")
+            above[start:stop] = np.searchsorted(edges, own, side="right")
 
 
-@cache
-def _shares(n: int) -> NDArray[np.float64]:
-    return np.linspace(0, 1, n)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _are_countable(values: NDArray[np.float32]) -> bool:
+    """Tell whether all are whole numbers, and small ones."""
+    for value in values:  # noqa: SIM110 - numba knows no generators
+        if not (value < _COUNTABLE and value == np.floor(value)):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _sorted_by_counting(
+    values: NDArray[np.float32], n_of: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Sort whole numbers; `n_of` has a zero for each, and has it again in the end."""
+    for value in values:
+        n_of[int(value)] += 1
+    ordered = np.empty_like(values)
+    place = 0
+    number = 0
+    while place < len(values):
+        ordered[place : place + n_of[number]] = number
+        place += n_of[number]
+        n_of[number] = 0
+        number += 1
+    return ordered
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _quantiles(ordered: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Do what `numpy.quantile` does, with ascending values and ties included."""
+    edges = np.empty(len(shares))
+    for i, share in enumerate(shares):
+        place = (len(ordered) - 1) * share
+        before = int(place)
+        part = place - before
+        left, right = ordered[before], ordered[min(before + 1, len(ordered) - 1)]
+        step = right - left
+        # Both forms are needed: an edge must be the very count where two counts are the same.
+        edges[i] = left + step * part if part < 0.5 else right - step * (1 - part)
+    return edges

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numba import njit
 
 from scmmgpt_tl.model.seeded import seeded_uniforms
 from scmmgpt_tl.model.tokens import GeneTokens
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     # What `numpy.random.seed` seeds is a RandomState, and that is what the original draws from.
     Random = np.random.Generator | np.random.RandomState
-
-_FOR_TIES, _FOR_SAMPLE = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,24 +97,29 @@ class ScGPTTokenizer:
         -------
         The cell's own token and its genes; a cell without counts has the former alone.
         """
-        values = self._values(rows)
-        kept = self._kept(rows)
-        lengths = np.add.reduceat(np.append(kept, 0), rows.indptr[:-1]) if rows.nnz else 0
-        # `reduceat` gives the next entry, not zero, for a cell without any.
-        lengths = np.where(np.diff(rows.indptr) > 0, lengths, 0)
-        offsets = np.concatenate([[0], np.cumsum(lengths + 1)]).astype(np.int64)
-        is_gene = np.ones(offsets[-1], dtype=bool)
-        is_gene[offsets[:-1]] = False
-        ids = np.full(offsets[-1], self.cls, dtype=np.int64)
-        ids[is_gene] = self.token_ids[rows.indices[kept]]
-        out = np.full(offsets[-1], self.cls_value, dtype=np.float32)
-        out[is_gene] = values[kept]
-        return GeneTokens.from_numpy(ids, out, offsets)
+        n_genes = np.diff(rows.indptr)
+        long = np.flatnonzero(n_genes > self._room)
+        uniforms = seeded_uniforms(rows, n=2 if long.size else 1)
+        # All genes are binned before any is left out, as published.
+        gene_values = self._values(rows, uniforms[0])
+        kept = self._kept(rows, long, uniforms[-1])
+        lengths = np.minimum(n_genes, self._room) + 1
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # One place more: what is left out may be written behind a cell before it is overwritten.
+        ids = np.empty(offsets[-1] + 1, dtype=np.int64)
+        values = np.empty(offsets[-1] + 1, dtype=np.float32)
+        genes = kept, self.token_ids, rows.indices, gene_values, rows.indptr
+        _fill(ids, values, offsets, self.cls, self.cls_value, *genes)
+        return GeneTokens.from_numpy(ids[:-1], values[:-1], offsets)
 
-    def _values(self, rows: csr_matrix) -> NDArray[np.float32]:
+    @property
+    def _room(self) -> int:
+        return self.max_length - 1
+
+    def _values(self, rows: csr_matrix, uniforms: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Value of each stored count; numbers that belong to it may decide."""
         if self.values == "counts":
             return rows.data.astype(np.float32)
-        # All genes are binned before any is left out, as published.
         below, above = bin_range(rows, n_bins=self.n_bins)
         match self.ties:
             case "mean":
@@ -123,23 +127,20 @@ class ScGPTTokenizer:
             case "drawn" if self.rng is not None:
                 return draw_bins(below, above, self.rng.random(rows.nnz))
             case _:
-                return draw_bins(below, above, seeded_uniforms(rows, purpose=_FOR_TIES))
+                return draw_bins(below, above, uniforms)
 
-    def _kept(self, rows: csr_matrix) -> NDArray[np.bool_]:
-        """Genes that go into the tokens, one entry a stored count."""
-        room = self.max_length - 1
+    def _kept(
+        self, rows: csr_matrix, long: NDArray[np.intp], uniforms: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Stored counts that go into the tokens: all but of the cells that are too long."""
         kept = np.ones(rows.nnz, dtype=bool)
-        long = np.flatnonzero(np.diff(rows.indptr) > room)
-        if not long.size:
-            return kept
-        rank = self._rank(rows)
+        rank = self._rank(rows, uniforms) if long.size else uniforms
         for cell in long:
             own = slice(rows.indptr[cell], rows.indptr[cell + 1])
-            kept[own] = False
-            kept[own.start + np.argsort(rank[own], kind="stable")[:room]] = True
+            kept[own] = _lowest(rank[own], self._room)
         return kept
 
-    def _rank(self, rows: csr_matrix) -> NDArray[np.float64]:
+    def _rank(self, rows: csr_matrix, uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
         """What decides which genes are kept: the lowest are."""
         match self.longer:
             case "top":
@@ -147,4 +148,38 @@ class ScGPTTokenizer:
             case "drawn" if self.rng is not None:
                 return self.rng.random(rows.nnz)
             case _:
-                return seeded_uniforms(rows, purpose=_FOR_SAMPLE)
+                return uniforms
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _fill(
+    ids: NDArray[np.int64],
+    values: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    cls: int,
+    cls_value: float,
+    kept: NDArray[np.bool_],
+    token_ids: NDArray[np.int64],
+    genes: NDArray[np.integer],
+    gene_values: NDArray[np.float32],
+    indptr: NDArray[np.integer],
+) -> None:
+    """Write the token of each cell, and behind it the genes that are kept."""
+    for cell in range(len(indptr) - 1):
+        place = offsets[cell]
+        ids[place], values[place] = cls, cls_value
+        place += 1
+        for i in range(indptr[cell], indptr[cell + 1]):
+            # Without a branch, which nobody could foresee.
+            ids[place], values[place] = token_ids[genes[i]], gene_values[i]
+            place += kept[i]
+
+
+def _lowest(values: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
+    """Tell which are the lowest `n`, the first ones among equals."""
+    last = np.partition(values, n - 1)[n - 1]
+    found = values <= last
+    too_many = np.count_nonzero(found) - n
+    if too_many:
+        found[np.flatnonzero(values == last)[-too_many:]] = False
+    return found
