@@ -222,8 +222,16 @@ def test_scanvi_reads_the_genes_of_a_file(poor_adata, tiny_model, tmp_path, monk
     assert (of_file.X != of_object.X).nnz == 0
 
 
-@pytest.mark.parametrize("tool", [lambda path: scmm.tl.perturb(path, "CD3D"), scmm.tl.proteins])
-def test_other_tools_say_how_to_open_the_file(poor_adata, tool, tmp_path):
+UNREAD = {
+    "finetune": lambda path: scmm.train.finetune(path, "cluster"),
+    "perturbation": lambda path: scmm.train.perturbation(path, "cluster", "T"),
+    "check_counts": scmm.pp.check_counts,
+    "match_genes": scmm.pp.match_genes,
+}
+
+
+@pytest.mark.parametrize("tool", UNREAD.values(), ids=UNREAD.keys())
+def test_what_takes_no_path_says_how_to_open_the_file(poor_adata, tool, tmp_path):
     with pytest.raises(TypeError, match=r"Open the file: `adata` may be `anndata.read_h5ad\(path"):
         tool(_h5ad(poor_adata, tmp_path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
@@ -53,6 +54,37 @@ def test_a_held_out_group_is_predicted_from_what_is_like_it(experiment_adata, le
     shift = found.layers["shift"][3]
     assert found.obsm["scmm_perturb_groups"].iloc[3].idxmax() == "b1"
     assert np.corrcoef(shift, truth)[0, 1] > np.corrcoef(mean, truth)[0, 1]
+
+
+@pytest.mark.filterwarnings("ignore:zarr v3 autosharding", "ignore:Consolidated metadata")
+@pytest.mark.parametrize("store", ["h5ad", "zarr"])
+def test_paths(experiment_adata, learned, tmp_path, store):
+    path = tmp_path / f"cells.{store}"
+    getattr(experiment_adata, f"write_{store}")(path)
+    expected = scmm.tl.perturb(experiment_adata, "JAK1", model=learned)
+    for found in (
+        scmm.tl.perturb(path, "JAK1", model=learned),
+        *scmm.tl.perturb([path, str(path)], "JAK1", model=learned),
+    ):
+        np.testing.assert_allclose(found.X, expected.X, atol=1e-5)
+        pd.testing.assert_frame_equal(found.obs, expected.obs)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.filterwarnings("ignore:This changes genes in the counts:UserWarning")
+def test_groups_of_a_path_may_be_what_a_tool_has_found(counts_adata, tiny_model, tmp_path):
+    path = tmp_path / "cells.h5ad"
+    counts_adata.write_h5ad(path)
+    scmm.tl.annotate(path, model=tiny_model)
+    scmm.tl.annotate(counts_adata, model=tiny_model)
+    found, expected = (
+        scmm.tl.perturb(cells, "CD3D", "scmm_cell_type", model=tiny_model)
+        for cells in (path, counts_adata)
+    )
+    assert found.obs["group"].tolist() == expected.obs["group"].tolist()
+    np.testing.assert_allclose(found.layers["shift"], expected.layers["shift"], atol=1e-5)
+    with pytest.raises(ValueError, match="nothing_like_it"):
+        scmm.tl.perturb(path, "CD3D", "nothing_like_it", model=tiny_model)
 
 
 def test_control_cells_alone_are_where_it_starts(experiment_adata, learned):

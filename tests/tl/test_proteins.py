@@ -57,6 +57,49 @@ def test_disagreement_is_shown_beside_the_label(asked):
     assert asked.obs[f"{KEY}_score"][~cd8].min() > 0.9
 
 
+def _beside(cells, folder):
+    cells.write_h5ad(folder / "cells.h5ad")
+    return folder / "cells.h5ad"
+
+
+def _chunked(cells, folder):
+    cells.write_zarr(folder / "cells.zarr")
+    return folder / "cells.zarr"
+
+
+def _named_in_uns(cells, folder):
+    counts = cells.obsm["protein_expression"]
+    cells.obsm["protein_expression"] = counts.to_numpy()
+    cells.uns["protein_names"] = list(counts.columns)
+    return _beside(cells, folder)
+
+
+@pytest.mark.filterwarnings("ignore:zarr v3 autosharding", "ignore:Consolidated metadata")
+@pytest.mark.parametrize("store", [_beside, _chunked, _named_in_uns])
+def test_paths(cite_adata, tiny_model, tmp_path, store):
+    path = store(cite_adata, tmp_path)
+    scmm.tl.proteins(cite_adata, joint=True, model=tiny_model)
+    scmm.tl.proteins([path], joint=True, model=tiny_model)
+    found = read_h5ad(tmp_path / "cells.scmm.h5ad")
+    here = AnnData(
+        obs=cite_adata.obs[[key for key in cite_adata.obs if key.startswith(KEY)]],
+        obsm={key: cite_adata.obsm[key] for key in (KEY, f"{KEY}_joint_scores")},
+        uns={key: cite_adata.uns[key] for key in (KEY, f"{KEY}_joint")},
+    )
+    assert_same(here, found, exact=False)
+
+
+def test_path_of_modalities(mdata, tmp_path):
+    path = tmp_path / "cells.h5mu"
+    mdata.write_h5mu(path)
+    found = scmm.tl.proteins(path, copy=True)
+    scmm.tl.proteins(mdata)
+    assert found.obs[KEY].tolist() == mdata["rna"].obs[KEY].tolist()
+    assert (found.obs[KEY] == "silent").sum() == 3
+    with pytest.raises(ValueError, match="no modality 'adt'"):
+        scmm.tl.proteins(path, protein_mod="adt")
+
+
 def test_joint_answer_and_flag(asked):
     joint = scmm.get.annotation_df(asked, key=f"{KEY}_joint")
     assert (joint["label"][10:20] == CD8).all()
@@ -179,7 +222,7 @@ def test_cells_that_are_not_those_of_the_annotation(mdata):
         scmm.tl.proteins(other)
 
 
-def test_antibodies_among_the_genes(cite_adata):
+def test_antibodies_among_the_genes(cite_adata, tmp_path):
     scmm.tl.proteins(cite_adata)
     counts = cite_adata.obsm.pop("protein_expression")
     both = AnnData(
@@ -192,8 +235,12 @@ def test_antibodies_among_the_genes(cite_adata):
         obsm={"scmm_cell_type_scores": cite_adata.obsm["scmm_cell_type_scores"]},
         uns={"scmm_cell_type": cite_adata.uns["scmm_cell_type"]},
     )
+    path = _beside(both, tmp_path)
     scmm.tl.proteins(both)
     assert both.obs[KEY].equals(cite_adata.obs[KEY])
+    of_path = scmm.tl.proteins(path, copy=True)
+    assert of_path.uns[KEY]["params"]["slot"] == "var['feature_types']"
+    assert of_path.obs[KEY].tolist() == both.obs[KEY].tolist()
 
 
 def test_array_with_names_aside(cite_adata):

@@ -184,6 +184,11 @@ class StoredCells:
         entries = {key: read_elem(uns[key]) for key in filter(is_named, uns)}
         return AnnData(obs=frame, obsm=plain | loaded, uns=entries)
 
+    @property
+    def modalities(self) -> list[str]:
+        """Names of the modalities of a `.h5mu` file; another has none."""
+        return list(self._file["mod"]) if self._file is not self._root else []
+
     def close(self) -> None:
         """Let go of the file."""
         if isinstance(self._file, h5py.File):

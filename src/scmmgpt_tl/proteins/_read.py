@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 
 from scmmgpt_tl._files import is_mudata
 from scmmgpt_tl._matrix import get_matrix, row_blocks
+from scmmgpt_tl._stream.cells import Part, StoredCells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from anndata import AnnData
     from mudata import MuData
@@ -52,7 +54,7 @@ class Measured(NamedTuple):
 
 
 def read_proteins(
-    data: AnnData | MuData,
+    data: AnnData | MuData | Part,
     adata: AnnData,
     *,
     protein_mod: str | None,
@@ -64,7 +66,7 @@ def read_proteins(
     Parameters
     ----------
     data
-        What the user passed.
+        What the user passed, or all cells of the file that the user named.
     adata
         The annotated cells in it.
     protein_mod
@@ -84,39 +86,60 @@ def read_proteins(
     if protein_key is not None and protein_mod is not None:
         msg = "Pass `protein_mod=` or `protein_key=`, not both: proteins are read from one place."
         raise ValueError(msg)
-    if protein_mod is not None and not is_mudata(data):
+    names = _modalities(data)
+    if protein_mod is not None and not names:
         msg = f"`protein_mod={protein_mod!r}` picks a modality of a MuData, but `adata` is an AnnData."
         raise TypeError(msg)
-    name = _modality(data, protein_mod) if is_mudata(data) and protein_key is None else None
+    name = _choose(names, protein_mod) if protein_key is None else None
     if name is not None:
-        found = _from_modality(data.mod[name], adata, name=name, layer=layer)
+        with _open_modality(data, name) as proteins:
+            found = _from_modality(proteins, adata, name=name, layer=layer)
     elif protein_key is not None or OBSM in adata.obsm:
         found = _from_obsm(adata, protein_key or OBSM)
     else:
-        found = _from_genes(adata, data, layer=layer)
+        genes = data.cells if isinstance(data, Part) else adata
+        found = _from_genes(genes, has_modalities=bool(names), layer=layer)
     _check(found)
     return found
 
 
-def _modality(data: MuData, protein_mod: str | None) -> str | None:
-    names = list(data.mod)
+def _modalities(data: AnnData | MuData | Part) -> list[str]:
+    """Names of the modalities, none of an AnnData."""
+    if isinstance(data, Part):
+        return data.cells.modalities
+    return [str(name) for name in data.mod] if is_mudata(data) else []
+
+
+def _choose(names: Sequence[str], protein_mod: str | None) -> str | None:
     if protein_mod is not None:
         if protein_mod not in names:
             msg = f"There is no modality {protein_mod!r}. Pass `protein_mod=` as one of {names}."
             raise ValueError(msg)
         return protein_mod
-    return next((name for name in names if str(name).casefold() in MODALITIES), None)
+    return next((name for name in names if name.casefold() in MODALITIES), None)
 
 
-def _from_modality(proteins: AnnData, adata: AnnData, *, name: str, layer: str | None) -> Measured:
-    if not proteins.obs_names.is_unique:
+@contextmanager
+def _open_modality(data: MuData | Part, name: str) -> Iterator[AnnData | StoredCells]:
+    if isinstance(data, Part):
+        with closing(StoredCells(data.cells.path, mod=name)) as cells:
+            yield cells
+    else:
+        yield data.mod[name]
+
+
+def _from_modality(
+    proteins: AnnData | StoredCells, adata: AnnData, *, name: str, layer: str | None
+) -> Measured:
+    cells = pd.Index(proteins.obs_names[:], dtype=object)
+    if not cells.is_unique:
         msg = f"Cells of the modality {name!r} share names. Run `.obs_names_make_unique()` on it first."
         raise ValueError(msg)
-    rows = proteins.obs_names.get_indexer(adata.obs_names)
+    rows = cells.get_indexer(adata.obs_names)
     if (rows < 0).all():
         msg = (
             f"No cell of the annotation is in the modality {name!r}: they are called "
-            f"{list(adata.obs_names[:2])} here and {list(proteins.obs_names[:2])} there."
+            f"{list(adata.obs_names[:2])} here and {list(cells[:2])} there."
         )
         raise ValueError(msg)
     values = _dense(proteins, layer)[rows]
@@ -146,11 +169,13 @@ def _from_obsm(adata: AnnData, key: str) -> Measured:
     return Measured(_numbers(values, where), names, where)
 
 
-def _from_genes(adata: AnnData, data: AnnData | MuData, *, layer: str | None) -> Measured:
+def _from_genes(
+    adata: AnnData | StoredCells, *, has_modalities: bool, layer: str | None
+) -> Measured:
     """Antibodies as `scanpy.read_10x_h5(gex_only=False)` leaves them: beside the genes."""
     types = adata.var[_TYPES].astype(str).str.casefold() if _TYPES in adata.var else None
     if types is None or not types.isin(_CAPTURE).any():
-        beside = f", no modality called {', '.join(MODALITIES[:4])}" if is_mudata(data) else ""
+        beside = f", no modality called {', '.join(MODALITIES[:4])}" if has_modalities else ""
         msg = (
             f"Found no proteins: no `adata.obsm[{OBSM!r}]`{beside} and no antibodies in "
             f"`adata.var[{_TYPES!r}]`. Pass `protein_key=` or `protein_mod=`."
@@ -164,7 +189,7 @@ def _from_genes(adata: AnnData, data: AnnData | MuData, *, layer: str | None) ->
     return Measured(values.astype(np.float64), names, f"var[{_TYPES!r}]")
 
 
-def _dense(proteins: AnnData, layer: str | None) -> NDArray[np.float64]:
+def _dense(proteins: AnnData | StoredCells, layer: str | None) -> NDArray[np.float64]:
     if layer is not None and layer not in proteins.layers:
         msg = f"There is no layer {layer!r}. Pass `layer=` as one of {list(proteins.layers)}."
         raise ValueError(msg)

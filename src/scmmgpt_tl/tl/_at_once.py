@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from scmmgpt_tl._stream.join import check_same_cells, packed
 from scmmgpt_tl._stream.put_together import put_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from scmmgpt_tl._stream.cells import Part
 
-__all__ = ["run_at_once"]
+__all__ = ["open_whole", "run_at_once"]
 
 
 def run_at_once(
@@ -38,11 +38,9 @@ def run_at_once(
     cells
         The file.
     target
-        File with the results; those of earlier tools in it are known to this one.
-    columns
-        Columns of `.obs` that the tool looks at.
-    keys
-        Names of what else it looks at, in the file or among its results.
+        File with the results.
+    columns, keys
+        As for :func:`open_whole`.
 
     Raises
     ------
@@ -51,19 +49,45 @@ def run_at_once(
     ValueError
         If there is no such column, or `target` holds results of other cells.
     """
-    names = [*columns, *keys]
-    with ExitStack() as stack:
-        known = [cells]
-        if target.exists():
-            check_same_cells(target, cells.obs_names)
-            known.append(stack.enter_context(closing(StoredCells(target))))
-        _check_columns(columns, [name for held in known for name in held.columns])
-        part = whole(cells, _together([held.beside(names) for held in known]))
+    with open_whole(cells, target, columns=columns, keys=keys) as part:
         tool(part)
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as room:
         shard = Path(room) / "all.h5ad"
         shard.write_bytes(packed(part.found))
         put_together([shard], target, cells.obs_names, room=Path(room))
+
+
+@contextmanager
+def open_whole(
+    cells: StoredCells, target: Path, *, columns: Sequence[str] | None, keys: Sequence[str]
+) -> Iterator[Part]:
+    """Open all cells of a file, with what lies beside their genes.
+
+    Parameters
+    ----------
+    cells
+        The file.
+    target
+        File with the results of earlier tools, if there are any: they are known as well.
+    columns
+        Columns of `.obs` that are looked at, `None` for all.
+    keys
+        Names of what else is looked at, in the file or among the results.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or `target` holds results of other cells.
+    """
+    with ExitStack() as stack:
+        known = [cells]
+        if target.exists():
+            check_same_cells(target, cells.obs_names)
+            known.append(stack.enter_context(closing(StoredCells(target))))
+        there = [name for held in known for name in held.columns]
+        _check_columns(columns or (), there)
+        names = [*(there if columns is None else columns), *keys]
+        yield whole(cells, _together([held.beside(names) for held in known]))
 
 
 def _check_columns(columns: Sequence[str], have: Sequence[str]) -> None:

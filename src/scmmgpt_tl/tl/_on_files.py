@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import closing
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
@@ -12,7 +13,7 @@ from scmmgpt_tl._matrix import DEFAULT_MODALITY
 from scmmgpt_tl._stream.cells import StoredCells
 from scmmgpt_tl._stream.run_folder import RunFolder, Share
 
-from ._at_once import run_at_once
+from ._at_once import open_whole, run_at_once
 from ._chosen_model import load_any
 from ._in_shards import run_in_shards
 from ._workers.workers import workers_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Paths: TypeAlias = str | Path | Sequence[str | Path]
 
-__all__ = ["begun_runs", "results_path", "run_on_file", "takes_paths"]
+__all__ = ["begun_runs", "makes_of_paths", "results_path", "run_on_file", "takes_paths"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +38,7 @@ class _Needs(NamedTuple):
     at_once: bool = False
     columns: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def all_cells(self, options: Mapping[str, Any]) -> bool:
         """Whether a call needs all cells at once."""
@@ -47,7 +49,11 @@ _NEEDS: dict[Callable[..., Any], _Needs] = {}
 
 
 def takes_paths(
-    *, at_once: bool = False, columns: Sequence[str] = (), keys: Sequence[str] = ()
+    *,
+    at_once: bool = False,
+    columns: Sequence[str] = (),
+    keys: Sequence[str] = (),
+    also: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a tool take paths as well.
 
@@ -63,10 +69,12 @@ def takes_paths(
         Arguments that name columns of `.obs`, for which any tool needs all cells at once.
     keys
         Arguments that name other slots: representations, and what earlier tools have found.
+    also
+        Slots that it looks at if they are there, without being told.
     """
 
     def decorate(tool: Callable[P, R]) -> Callable[P, R]:
-        _NEEDS[tool] = _Needs(at_once, tuple(columns), tuple(keys))
+        _NEEDS[tool] = _Needs(at_once, tuple(columns), tuple(keys), tuple(also))
 
         @wraps(tool)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -83,6 +91,36 @@ def takes_paths(
         return run
 
     return decorate
+
+
+def makes_of_paths(tool: Callable[P, R]) -> Callable[P, R]:
+    """Let a tool that returns a new object take paths as well: of a list of them, a list of objects.
+
+    All columns of `.obs` are loaded, and those that other tools have found.
+    """
+
+    @wraps(tool)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = inspect.signature(tool).bind(*args, **kwargs)
+        given.apply_defaults()
+        options = dict(given.arguments)
+        paths = options.pop("adata")
+        if not _are_paths(paths):
+            return tool(*args, **kwargs)
+        if isinstance(paths, str | Path):
+            return _make_of(tool, Path(paths), options)
+        return [_make_of(tool, Path(path), options) for path in paths]  # type: ignore[return-value]
+
+    return run
+
+
+def _make_of(tool: Callable[..., R], path: Path, options: Mapping[str, Any]) -> R:
+    mod = options["mod"]
+    with (
+        closing(StoredCells(path, mod=mod)) as cells,
+        open_whole(cells, results_path(path, mod), columns=None, keys=()) as part,
+    ):
+        return tool(part, **options)
 
 
 def _run_on_files(
@@ -145,8 +183,7 @@ def run_on_file(
             "`groupby`: leave them out."
         )
         raise ValueError(msg)
-    cells = StoredCells(path, mod=options.get("mod"))
-    try:
+    with closing(StoredCells(path, mod=options.get("mod"))) as cells:
         target = results_path(path, options.get("mod"))
         _files.check_target(target, source=path, overwrite=True)
         if at_once:
@@ -155,12 +192,10 @@ def run_on_file(
                 cells,
                 target,
                 columns=_given(options, needs.columns),
-                keys=_given(options, needs.keys),
+                keys=[*_given(options, needs.keys), *needs.also],
             )
         else:
             run_in_shards(tool, cells, options, share=share, target=target, workers=workers)
-    finally:
-        cells.close()
     return target
 
 

@@ -13,6 +13,7 @@ from scmmgpt_tl._keys import PerturbationKeys
 from scmmgpt_tl._results import Results
 
 from ._groups import all_cells, read_groups
+from ._on_files import makes_of_paths
 from ._perturbation.in_silico import change_genes
 from ._perturbation.learned_shifts import learned_shifts, open_learned
 from ._perturbation.perturbations import read_perturbations
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
+    from ._on_files import Paths
     from ._perturbation.changes import Changes
 
 Direction = Literal["knock-out", "over-expression"]
 
 
+@makes_of_paths
 @doc_params(
     model="""\
 model
@@ -42,7 +45,7 @@ model
     cells and says how the scores of labels follow."""
 )
 def perturb(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     what: str | Sequence[str] | Mapping[str, str | Sequence[str]],
     groupby: str | None = None,
     *,
@@ -73,7 +76,8 @@ def perturb(
     Parameters
     ----------
     adata
-        Unperturbed cells x genes, with raw counts (see `counts`); only read.
+        Unperturbed cells x genes, with raw counts (see `counts`); only read. A path of a file in its
+        place is read in parts, and of a list of paths a list of objects is returned.
         Where `.obs` has the column that the model learned from, its control cells alone count.
     what
         A gene such as `"KLF1"`, words such as `"interferon beta"`, a list of them for all at once,

@@ -13,13 +13,16 @@ from scmmgpt_tl import ontology
 from scmmgpt_tl._columns import read_full_column
 from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import ProteinKeys
-from scmmgpt_tl._results import Results, flat, target
+from scmmgpt_tl._results import Results, flat
+from scmmgpt_tl._stream.cells import Part
 from scmmgpt_tl.proteins._agreement import DISAGREES, SILENT, SUPPORTS
 from scmmgpt_tl.proteins._panel import UNMATCHED, read_panel
-from scmmgpt_tl.proteins._read import read_proteins
+from scmmgpt_tl.proteins._read import NAMES, OBSM, read_proteins
 
 from ._annotated import read_annotated
 from ._chosen_model import load_judging, model_params
+from ._on_files import takes_paths
+from ._opened import open_cells
 from ._protein_evidence import by_label, joint_annotation, weigh
 
 if TYPE_CHECKING:
@@ -33,12 +36,14 @@ if TYPE_CHECKING:
     from scmmgpt_tl.proteins._panel import Panel
 
     from ._annotated import Annotated
+    from ._on_files import Paths
     from ._protein_evidence import Evidence
 
 
+@takes_paths(at_once=True, columns=["batch_key"], keys=["key", "protein_key"], also=[OBSM, NAMES])
 @doc_params()
 def proteins(
-    adata: AnnData | MuData,
+    adata: AnnData | MuData | Paths,
     *,
     key: str = "scmm_cell_type",
     protein_mod: str | None = None,
@@ -71,7 +76,8 @@ def proteins(
     adata
         Annotated cells with antibody counts: a MuData, or an AnnData with
         `obsm["protein_expression"]` (names as columns, or in `uns["protein_names"]`), or with
-        `var["feature_types"]` that tells antibodies from genes.
+        `var["feature_types"]` that tells antibodies from genes. Or the path of a file that holds one
+        of them, or a list of paths: each is left as it is, and its results go to a file beside it.
     key
         The `key_added` of an annotation of these cells.
     protein_mod
@@ -149,13 +155,18 @@ def proteins(
     """
     keys = ProteinKeys(f"{key}_protein" if key_added is None else key_added)
     loaded = load_judging(model) if joint else None
-    data, own = target(adata, copy=copy, mod=mod)
-    annotated = read_annotated(own, key, model=loaded)
-    batches = _read_batches(own, batch_key)
+    opened = open_cells(adata, copy=copy, mod=mod)
+    cells = opened.adata
+    annotated = read_annotated(cells, key, model=loaded)
+    batches = _read_batches(cells, batch_key)
     measured = read_proteins(
-        data, own, protein_mod=protein_mod, protein_key=protein_key, layer=layer
+        opened.source if isinstance(opened.source, Part) else opened.data,
+        cells,
+        protein_mod=protein_mod,
+        protein_key=protein_key,
+        layer=layer,
     )
-    start = logg.info(f"reading {len(measured.antibodies)} antibodies of {own.n_obs} cells")
+    start = logg.info(f"reading {len(measured.antibodies)} antibodies of {cells.n_obs} cells")
     panel = read_panel(measured, batches)
     _tell(panel)
     cl = ontology.load()
@@ -184,8 +195,8 @@ def proteins(
             obsm={**results.obsm, **both.obsm},
             uns={**results.uns, **both.uns},
         )
-    results.write(own, start=start)
-    return data if copy else None
+    results.write(opened.found, start=start)
+    return opened.data if copy else None
 
 
 def _read_batches(adata: AnnData, batch_key: str | None) -> list[str]:
