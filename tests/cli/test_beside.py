@@ -36,6 +36,30 @@ def test_results_go_beside_the_input(cells, results, model_options, capsys, tmp_
     assert set(ad.read_h5ad(results).uns) == {"scmm_cell_type", "X_scmm", "scmm_search"}
 
 
+@pytest.mark.filterwarnings("ignore:The Cell Ontology has no")
+def test_tools_that_pool_go_there_too(cite_adata, model_options, tmp_path, capsys):
+    path, table = tmp_path / "cite.h5ad", tmp_path / "table.csv"
+    cite_adata.write_h5ad(path)
+    commands = {
+        "refine": [],
+        "describe": ["--groupby", "cluster"],
+        "explain": ["--groupby", "cluster"],
+        "integrate": ["--batch-key", "cluster"],
+        "compare": ["--groupby", "cluster", "--a", "T", "--b", "B"],
+        "deconvolve": ["--labels", "T cell,B cell"],
+        "proteins": [],
+    }
+    for command, words in commands.items():
+        options = [*words, "--csv", str(table), "--overwrite", *model_options]
+        assert main([command, str(path), *options]) == 0, command
+        assert f"wrote {path.with_name('cite.scmm.h5ad')}" in capsys.readouterr().out
+        assert len(pd.read_csv(table)), command
+    found = ad.read_h5ad(path.with_name("cite.scmm.h5ad"))
+    assert len(found.uns) == len(commands)
+    assert found.n_vars == 0
+    assert (found.obs["scmm_cell_type_protein"] == "disagrees").sum() == 10
+
+
 def test_shares_put_together_are_the_whole(cells, results, model_options, tiny_model, capsys):
     whole = scmm.tl.annotate(cells, model=tiny_model, copy=True)
     expected = results.read_bytes()

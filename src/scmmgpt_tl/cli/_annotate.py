@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--groupby", metavar="COLUMN", help="one label for each group of cells")
     add_level(parser)
     add_model(parser)
-    add_output(parser, key="scmm_cell_type", table="labels and scores", beside=True)
+    add_output(parser, key="scmm_cell_type", table="labels and scores", in_shards=True)
 
 
 def annotate(args: argparse.Namespace) -> int:

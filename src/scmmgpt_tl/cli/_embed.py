@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         parser,
         key=None,
         table="the vectors",
-        beside=True,
+        in_shards=True,
         otherwise="X_scmm, or X_ and the kind of a published encoder",
     )
 

@@ -164,7 +164,7 @@ def add_output(
     key: str | None,
     table: str,
     in_batches: bool = True,
-    beside: bool = False,
+    in_shards: bool = False,
     otherwise: str = "",
 ) -> None:
     """Add where results go.
@@ -179,8 +179,8 @@ def add_output(
         What goes to a table.
     in_batches
         Whether cells are sent through the model.
-    beside
-        Whether results may go to a file beside the input, part by part.
+    in_shards
+        Whether the work may be shared out.
     otherwise
         What the key is where it has no default.
     """
@@ -190,7 +190,7 @@ def add_output(
     )
     if in_batches:
         group.add_argument("--batch-size", type=int, help="cells per pass")
-    if beside:
+    if in_shards:
         shared = group.add_mutually_exclusive_group()
         shared.add_argument(
             "--shard",
@@ -201,10 +201,16 @@ def add_output(
         add_cluster(shared)
         add_workers(group)
     group = parser.add_argument_group("output")
-    where = "a copy of IN with the results; the format is the suffix's"
-    if beside:
-        where += " (default: the results alone, beside IN, as IN.scmm.h5ad)"
-    group.add_argument("-o", "--output", type=Path, metavar="OUT", required=not beside, help=where)
+    group.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help=(
+            "a copy of IN with the results; the format is the suffix's (default: the results alone, "
+            "beside IN, as IN.scmm.h5ad)"
+        ),
+    )
     group.add_argument("--csv", type=Path, metavar="FILE", help=f"write {table} as a table too")
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT where it exists; it may be IN"

@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         "--n-genes", type=int, default=50, help="genes of a text (default: %(default)s)"
     )
     add_model(parser)
-    add_output(parser, key="scmm_gene_sets", table="the scores", in_batches=False, beside=True)
+    add_output(parser, key="scmm_gene_sets", table="the scores", in_batches=False, in_shards=True)
 
 
 def score_gene_sets(args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
     parser = new_for_cells(commands, "search", search, text="find the cells that a text describes")
     parser.add_argument("query", help='what to look for, such as "exhausted CD8 T cell"')
     add_model(parser)
-    add_output(parser, key="scmm_search", table="the scores", beside=True)
+    add_output(parser, key="scmm_search", table="the scores", in_shards=True)
 
 
 def search(args: argparse.Namespace) -> int:

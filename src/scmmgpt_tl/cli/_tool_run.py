@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import modality
+from scmmgpt_tl._stream.cells import StoredCells
 from scmmgpt_tl._stream.join import open_results
+from scmmgpt_tl.tl._at_once import together
 from scmmgpt_tl.tl._on_files import run_on_file
 
 from ._clusters import connected
@@ -94,13 +96,23 @@ def _into_copy(
 
 
 def _beside(args: argparse.Namespace, tool: Callable[..., object], options: dict[str, Any]) -> Run:
-    """Write the results alone, part by part, to a file beside the input."""
+    """Write the results alone to a file beside the input."""
     model = load(args.model)
     start = time.perf_counter()
     output = run_on_file(tool, args.input, {**options, **input_options(args), "model": model})
     seconds = time.perf_counter() - start
-    found = open_results(output, frame=args.key_added)
+    if "shard" in args:
+        found = open_results(output, frame=args.key_added)
+    else:
+        found = _with_earlier(args, output)
     return Run(found, seconds, str(model.device), output)
+
+
+def _with_earlier(args: argparse.Namespace, output: Path) -> AnnData:
+    """Read what a tool found, and what it started from; arrays stay in the files, which stay open."""
+    keys = [key for key in (args.key_added, getattr(args, "key", None)) if key is not None]
+    files = [StoredCells(args.input, mod=args.mod), StoredCells(output)]
+    return together(files, [*(name for file in files for name in file.columns), *keys])
 
 
 def _by_workers(

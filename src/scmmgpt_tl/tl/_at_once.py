@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scmmgpt_tl._stream.cells import Part
 
-__all__ = ["open_whole", "run_at_once"]
+__all__ = ["open_whole", "run_at_once", "together"]
 
 
 def run_at_once(
@@ -87,7 +87,7 @@ def open_whole(
         there = [name for held in known for name in held.columns]
         _check_columns(columns or (), there)
         names = [*(there if columns is None else columns), *keys]
-        yield whole(cells, _together([held.beside(names) for held in known]))
+        yield whole(cells, together(known, names))
 
 
 def _check_columns(columns: Sequence[str], have: Sequence[str]) -> None:
@@ -97,8 +97,17 @@ def _check_columns(columns: Sequence[str], have: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
-def _together(known: Sequence[AnnData]) -> AnnData:
-    """What a file holds, and in its place what tools have found since."""
+def together(files: Sequence[StoredCells], names: Sequence[str]) -> AnnData:
+    """Load what lies beside the genes of the same cells in several files; the last one counts.
+
+    Parameters
+    ----------
+    files
+        That hold them.
+    names
+        What to load, see :meth:`~scmmgpt_tl._stream.cells.StoredCells.beside`.
+    """
+    known = [held.beside(names) for held in files]
     obs = known[0].obs
     for later in known[1:]:
         obs = obs.assign(**{name: later.obs[name] for name in later.obs})
