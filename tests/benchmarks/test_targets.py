@@ -41,7 +41,7 @@ def test_every_data_set_counts():
     found = list(targets.of_annotation(annotation()))
     ahead = next(t for t in found if t.what.startswith("data sets where"))
     worst = next(t for t in found if "worst data set (b)" in t.what)
-    assert (ahead.reached, ahead.met) == ("1.000", False)
+    assert (ahead.reached, ahead.met) == ("1", False)
     assert (worst.reached, worst.met) == ("-0.100", False)
 
 
@@ -96,6 +96,31 @@ def test_the_table_says_what_was_not_run(tmp_path, bench_folder, capsys):
             {"tool": ["annotate"] * 2 + ["embed"], "cells": [10_000, 1_000_000, 1_000_000]}
             | {"peak_mib": [1000.0, 1040.0, 9000.0]},
             [("1,040", True), ("1.040", True)],
+        ),
+        (
+            targets.of_encoders,
+            {"encoder": ["scgpt"] * 3 + ["scbert"], "expressed": [800] * 4}
+            | {"way": ["original", "float32", "bfloat16", "float32"]}
+            | {"cells_per_second": [1.0, 9.0, 7.0, 99.0]},
+            [("9.000", True)],
+        ),
+        (
+            targets.of_workers,
+            {"tool": "embed", "round": [1, 1, 2, 2], "way": ["one worker", "two workers"] * 2}
+            | {"seconds": [3.0, 2.0, 3.0, 1.5], "same": [True, True, True, False]},
+            [("1.750", True), ("0.750", False)],
+        ),
+        (
+            targets.of_bad_input,
+            {"method": ["scmmgpt", "celltypist"], "kind": ["right", "silently wrong"]},
+            [("0", True)],
+        ),
+        (
+            targets.of_tokens,
+            {"encoder": ["scgpt"] * 4 + ["geneformer"] * 2, "way": ["original", "ours"] * 3}
+            | {"expressed": [800, 800, 1500, 1500, 800, 800]}
+            | {"cells_per_second": [1.0, 10.0, 1.0, 8.5, 1.0, 2.0]},
+            [("8.500", True), ("2.000", False)],
         ),
     ],
 )
