@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scmmgpt_tl._stream.cells import Part, StoredCells
+    from scmmgpt_tl._stream.cells import StoredCells
+    from scmmgpt_tl._stream.part import Part
     from scmmgpt_tl.model.genes import GeneTable
     from scmmgpt_tl.pp import CountReport, GeneReport
     from scmmgpt_tl.pp._counts import Counts

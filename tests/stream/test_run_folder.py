@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share, held
+from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, held
+from scmmgpt_tl._stream.share import Share
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
-import numpy as np
 import pandas as pd
 import zarr
 from anndata import AnnData
@@ -17,60 +15,13 @@ from anndata.io import read_elem, sparse_dataset
 from scmmgpt_tl._files import file_format
 from scmmgpt_tl._matrix import DEFAULT_MODALITY, in_rows
 
+from .names import Names
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from scmmgpt_tl._input import Prepared
-
-NAMES_AT_ONCE = 65_536
-
-
-class Names(Sequence[str]):
-    """Names of cells, read from the file when asked for.
-
-    Parameters
-    ----------
-    element
-        Column of a stored frame.
-    """
-
-    def __init__(self, element: Any) -> None:
-        if isinstance(element, h5py.Group | zarr.Group):  # a nullable array has a mask beside it
-            element = _compact(read_elem(element))
-        elif isinstance(element, zarr.Array) and element.chunks == element.shape:
-            # In one piece, as is usual: every look at some of them would unpack them all again.
-            element = _compact(element[:])
-        text = isinstance(element, h5py.Dataset) and element.dtype.kind == "O"
-        self._element = element.asstr() if text else element
-        self._length = int(element.shape[0])
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, rows: Any) -> Any:
-        found = self._element[rows]
-        if np.ndim(found) == 0:
-            return _text(found)
-        return np.array([_text(name) for name in found], dtype=object)
-
-    def blocks(self) -> Iterator[Any]:
-        """Read all of them, some at a time; at least one block, be it empty."""
-        for start in range(0, max(len(self), 1), NAMES_AT_ONCE):
-            yield self[start : start + NAMES_AT_ONCE]
-
-
-def _compact(names: Any) -> Any:
-    """Hold names as bytes, which take a quarter of the space of as many objects."""
-    parts = [
-        np.array([str(name).encode() for name in names[start : start + NAMES_AT_ONCE]], np.bytes_)
-        for start in range(0, max(len(names), 1), NAMES_AT_ONCE)
-    ]
-    return np.concatenate(parts)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 class Raw(NamedTuple):
@@ -229,81 +180,3 @@ def _matrix(element: Any) -> Any:
         return element
     # A matrix stored by columns is read whole, once.
     return in_rows(sparse_dataset(element))
-
-
-@dataclass(frozen=True)
-class Part:
-    """Consecutive cells of a file, in the place of an AnnData.
-
-    Parameters
-    ----------
-    cells
-        The file.
-    rows
-        Which of its cells.
-    beside
-        AnnData of these cells without genes: what was known of them before; only read.
-    found
-        AnnData of these cells without genes, which takes the results.
-    """
-
-    cells: StoredCells
-    rows: range
-    beside: AnnData
-    found: AnnData
-
-
-def part_of(cells: StoredCells, rows: range) -> Part:
-    """Take some cells of a file, of which nothing is looked at but genes.
-
-    Parameters
-    ----------
-    cells
-        The file.
-    rows
-        Which of its cells.
-    """
-    found = _names_only(cells.obs_names[rows.start : rows.stop])
-    return Part(cells, rows, found, found)
-
-
-def whole(cells: StoredCells, beside: AnnData) -> Part:
-    """Take all cells of a file at once.
-
-    Parameters
-    ----------
-    cells
-        The file.
-    beside
-        AnnData of these cells without genes: what was known of them before; only read.
-    """
-    return Part(cells, range(cells.n_obs), beside, _names_only(beside.obs_names))
-
-
-def _names_only(names: Sequence[str]) -> AnnData:
-    return AnnData(obs=pd.DataFrame(index=pd.Index(names, dtype=object)))
-
-
-def found_in(  # noqa: PLR0917 - the rows are what differs from call to call
-    tool: Callable[..., Any], cells: StoredCells, options: Mapping[str, Any], rows: range
-) -> AnnData:
-    """Run a tool on some cells of a file.
-
-    Parameters
-    ----------
-    tool
-        The function itself.
-    cells
-        The file.
-    options
-        Arguments of the tool, without `copy` and `client`.
-    rows
-        Which of its cells.
-
-    Returns
-    -------
-    What the tool found, without the genes.
-    """
-    part = part_of(cells, rows)
-    tool(part, **options)
-    return part.found

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from .cells import Names
+    from .names import Names
 
 _ORDER = "column-order"
 # What anndata says of a plain array.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from .cells import Names
+    from .names import Names
 
 
 def put_together(shards: Sequence[Path], target: Path, names: Names, *, room: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from scanpy import logging as logg
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from .share import Share
+
 FORMAT = 1
 # Small enough to lose little, large enough that opening files costs nothing beside the model.
 SHARD_ROWS = 4096
@@ -32,44 +33,6 @@ _HASH_AT_ONCE = 1 << 20
 
 class InUseError(RuntimeError):
     """Another process is at the same work."""
-
-
-class Share(NamedTuple):
-    """Which part of the shards a process works on, such as the second of four."""
-
-    number: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Share:
-        """Read `2/4`.
-
-        Raises
-        ------
-        ValueError
-            If it is not of this form, or the number is not among them.
-
-        Examples
-        --------
-        >>> Share.parse("2/4")
-        Share(number=2, of=4)
-        """
-        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-        share = cls(*map(int, found.groups())) if found else cls(0, 0)
-        if not 1 <= share.number <= share.of:
-            msg = f"A share must be like '2/4', from 1/n to n/n, not {text!r}."
-            raise ValueError(msg)
-        return share
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nobody else works on the run."""
-        return self.of == 1
-
-    def of_shards(self, shards: list[range]) -> list[range]:
-        """Choose its shards: neighbours, as disks read them best."""
-        n = len(shards)
-        return shards[n * (self.number - 1) // self.of : n * self.number // self.of]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scmmgpt_tl._stream.run_folder import Share
+from scmmgpt_tl._stream.share import Share
 
 from ._clusters import add_cluster, add_workers
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from scmmgpt_tl._files import is_mudata
 from scmmgpt_tl._matrix import get_matrix, row_blocks
-from scmmgpt_tl._stream.cells import Part, StoredCells
+from scmmgpt_tl._stream.cells import StoredCells
+from scmmgpt_tl._stream.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

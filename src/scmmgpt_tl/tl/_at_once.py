@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from anndata import AnnData
 
-from scmmgpt_tl._stream.cells import StoredCells, whole
+from scmmgpt_tl._stream.cells import StoredCells
 from scmmgpt_tl._stream.join import check_same_cells, packed
+from scmmgpt_tl._stream.part import whole
 from scmmgpt_tl._stream.put_together import put_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scmmgpt_tl._stream.cells import Part
+    from scmmgpt_tl._stream.part import Part
 
 __all__ = ["open_whole", "run_at_once", "together"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from scmmgpt_tl._settings import settings
 from scmmgpt_tl._stored import check_key, flat
 from scmmgpt_tl._stream import run_folder
-from scmmgpt_tl._stream.cells import StoredCells, found_in
 from scmmgpt_tl._stream.identity import identity
+from scmmgpt_tl._stream.part import found_in
 from scmmgpt_tl._stream.put_together import put_together
-from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder, Share
+from scmmgpt_tl._stream.run_folder import InUseError, Manifest, RunFolder
 
 from ._chosen_model import model_described
 from ._workers.shards import make_shards
@@ -19,6 +19,9 @@ from ._workers.shards import make_shards
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from scmmgpt_tl._stream.cells import StoredCells
+    from scmmgpt_tl._stream.share import Share
 
     from ._workers.workers import Workers
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from scmmgpt_tl import _files
 from scmmgpt_tl._matrix import DEFAULT_MODALITY
 from scmmgpt_tl._stream.cells import StoredCells
-from scmmgpt_tl._stream.run_folder import RunFolder, Share
+from scmmgpt_tl._stream.run_folder import RunFolder
+from scmmgpt_tl._stream.share import Share
 
 from ._at_once import open_whole, run_at_once
 from ._chosen_model import load_any

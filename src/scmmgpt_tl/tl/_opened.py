@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scmmgpt_tl._input import prepare, prepare_part
 from scmmgpt_tl._results import target
-from scmmgpt_tl._stream.cells import Part
+from scmmgpt_tl._stream.part import Part
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -14,7 +14,7 @@ from scmmgpt_tl._columns import read_full_column
 from scmmgpt_tl._docs import doc_params
 from scmmgpt_tl._keys import ProteinKeys
 from scmmgpt_tl._results import Results, flat
-from scmmgpt_tl._stream.cells import Part
+from scmmgpt_tl._stream.part import Part
 from scmmgpt_tl.proteins._agreement import DISAGREES, SILENT, SUPPORTS
 from scmmgpt_tl.proteins._panel import UNMATCHED, read_panel
 from scmmgpt_tl.proteins._read import NAMES, OBSM, read_proteins

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from scmmgpt_tl._input import Prepared
-    from scmmgpt_tl._stream.cells import Part
+    from scmmgpt_tl._stream.part import Part
     from scmmgpt_tl.model import EncoderModel, Model
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked

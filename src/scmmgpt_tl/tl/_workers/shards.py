@@ -12,7 +12,8 @@ import scanpy as sc
 from tqdm.auto import tqdm
 
 from scmmgpt_tl._settings import settings
-from scmmgpt_tl._stream.cells import StoredCells, found_in
+from scmmgpt_tl._stream.cells import StoredCells
+from scmmgpt_tl._stream.part import found_in
 from scmmgpt_tl._stream.run_folder import RunFolder
 
 from .workers import TURN, address, turn
