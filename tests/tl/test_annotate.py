@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.special import expit, logit
 
 import scmmgpt_tl as scmm
@@ -22,7 +23,6 @@ def test_against_a_computation_by_hand(counts_adata, tiny_model):
     index = scmm.pp.match_genes(counts_adata, genes=tiny_model.genes).index
     rows = np.zeros((60, len(tiny_model.genes)), dtype=np.float32)
     rows[:, index[index >= 0]] = counts_adata.X.toarray()[:, index >= 0]
-    from scipy.sparse import csr_matrix
 
     with torch.inference_mode():
         projected = tiny_model.encode_cells(csr_matrix(rows)).projected.numpy()
@@ -159,3 +159,20 @@ def test_gene_activity_is_read_with_a_warning(counts_adata, tiny_model):
     scmm.tl.annotate(counts_adata, model=tiny_model)
     labels = counts_adata.obs["scmm_cell_type"].astype(str).to_numpy()
     assert (cells["atac"].obs["scmm_cell_type"].astype(str).to_numpy() == labels).all()
+
+
+def test_of_a_small_panel_a_quarter_is_enough(default_model):
+    adata = scmm.datasets.immune_mini()[:60]
+    known = adata.var_names.isin(default_model.genes.symbols)
+    expressed = np.asarray((adata.X > 0).mean(axis=0)).ravel() * known
+    for n_panel, least in ((40, 10), (400, 20)):
+        panel = adata[:, np.argsort(-expressed, kind="stable")[:n_panel]].copy()
+        # Each cell keeps as many genes as its place says.
+        counts = panel.X.toarray()
+        for i, row in enumerate(counts):
+            row[np.flatnonzero(row)[i:]] = 0
+        panel.X = csr_matrix(counts)
+        scmm.tl.annotate(panel, ["T cell", "B cell"], model=default_model)
+        n_genes = (counts > 0).sum(axis=1)
+        refused = panel.obs["scmm_cell_type_reason"].isin(["few genes", "no counts"])
+        assert (refused == (n_genes < least)).all()

@@ -181,7 +181,10 @@ def _tell_model(name: str) -> int:
         ("labels", f"{len(model.labels):,}, {n_ids:,} with a Cell Ontology id"),
         ("tissues", ", ".join(tissues) or "not told"),
         ("threshold", f"{calibration.threshold:g}; cells with a lower score are unknown"),
-        ("fewest genes", f"{calibration.min_genes}; cells with fewer are unknown"),
+        (
+            "fewest genes",
+            f"{calibration.min_genes}, or a quarter of a smaller panel; cells with fewer are unknown",
+        ),
         ("calibrated on", ", ".join(calibration.fitted_on)),
     ]
     say(table(rows))

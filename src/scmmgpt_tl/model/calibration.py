@@ -36,7 +36,7 @@ class Calibration:
     threshold
         Calibrated score below which a cell is left unknown.
     min_genes
-        Number of expressed model genes below which a cell is left unknown.
+        Number of expressed model genes below which a cell is left unknown, see :meth:`fewest_genes`.
     fitted_on
         Names of the data sets it was fitted on.
     prior
@@ -83,6 +83,22 @@ class Calibration:
         if not np.isfinite(self.intercept):
             msg = f"`intercept` must be finite, found {self.intercept!r}."
             raise ValueError(msg)
+
+    def fewest_genes(self, n_measured: int) -> int:
+        """Tell how many genes a cell must express to be judged: of a small panel a quarter will do.
+
+        Parameters
+        ----------
+        n_measured
+            Genes of the model that the data set measured.
+
+        Examples
+        --------
+        >>> calibration = Calibration(0.1, 0.8, -0.2, 0.5, 20, ("pbmc3k",))
+        >>> calibration.fewest_genes(19_000), calibration.fewest_genes(33)
+        (20, 8)
+        """
+        return max(1, min(self.min_genes, n_measured // 4))
 
     def probabilities(
         self, cosine: ArrayLike, n_profiles: ArrayLike | None = None

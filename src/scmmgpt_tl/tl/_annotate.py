@@ -181,7 +181,7 @@ def annotate(
         decide(found["p"], asked, rule),
         found["n_genes"],
         found["droplet"],
-        min_genes=calibration.min_genes,
+        min_genes=session.min_genes(calibration),
     )
     table = None
     if groups is not None:

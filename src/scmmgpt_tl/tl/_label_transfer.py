@@ -203,7 +203,7 @@ def label_transfer(
         decide(p, labels, rule),
         found["n_genes"],
         found["droplet"],
-        min_genes=session.model.calibration.min_genes,
+        min_genes=session.min_genes(),
     )
     foreign = found["at_home"] < 0.5 * found["droplet"][:, CELL]
     cells.reasons[(cells.reasons == LOW_SCORE) & foreign] = NOT_IN_REFERENCE

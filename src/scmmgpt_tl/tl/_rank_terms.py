@@ -127,8 +127,7 @@ def rank_terms(
     asked = _read_terms(terms, own=session.model.labels)
     start = logg.info(f"ranking {len(asked)} terms in {len(groups.names)} groups")
     text = embed_labels(asked, session.model)
-    min_genes = session.model.calibration.min_genes
-    sums = GroupSums(groups.codes, len(groups.names), min_genes=min_genes)
+    sums = GroupSums(groups.codes, len(groups.names), min_genes=session.min_genes())
     compare = cosines(session.model, text)
 
     def kernel(states: CellStates, rows: csr_matrix) -> dict[str, Any]:

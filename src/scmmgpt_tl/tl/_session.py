@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scmmgpt_tl._input import Prepared
     from scmmgpt_tl._stream.part import Part
     from scmmgpt_tl.model import EncoderModel, Model
+    from scmmgpt_tl.model.calibration import Calibration
     from scmmgpt_tl.pp._counts import Counts
     from scmmgpt_tl.pp._genes import Asked
 
@@ -77,6 +78,17 @@ class Session:
     def measured(self) -> NDArray[np.bool_]:
         """Which of the model's genes the data set measured, `(n_genes,)`."""
         return self.prepared.gene_report.measured
+
+    def min_genes(self, calibration: Calibration | None = None) -> int:
+        """Tell how many genes a cell must express to be judged.
+
+        Parameters
+        ----------
+        calibration
+            What judges it; by default that of the model.
+        """
+        rule = self.model.calibration if calibration is None else calibration
+        return rule.fewest_genes(int(self.measured.sum()))
 
     def blocks(self) -> Iterator[csr_matrix]:
         """Read the counts."""

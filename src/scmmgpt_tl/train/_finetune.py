@@ -132,7 +132,7 @@ def finetune(
     seen = session.run(
         _keep_projected(base, session.measured), batch_size=batch_size, desc="finetune"
     )
-    code[seen["n_genes"] < max(base.calibration.min_genes, 1)] = -1
+    code[seen["n_genes"] < session.min_genes()] = -1
     draw = np.random.default_rng(rng)
     chosen = _choose(code, max_cells, draw)
     cells = _Cells(

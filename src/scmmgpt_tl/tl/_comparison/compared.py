@@ -94,8 +94,7 @@ def read_compared(
     found = session.run(_kernel(session, vectors), batch_size=batch_size, desc="compare")
     counts = sparse.vstack(list(session.blocks()), format="csr")
     code = groups.code[rows]
-    calibration = session.model.calibration
-    readable = found["n_genes"] >= max(calibration.min_genes, 1)
+    readable = found["n_genes"] >= session.min_genes()
     totals = np.asarray(counts.sum(axis=1)).ravel()
     table = pd.DataFrame(
         {
@@ -114,7 +113,7 @@ def read_compared(
     obs = session.adata.obs.iloc[rows]
     batch_key, labels_key = columns
     if labels_key is None:
-        cl = ontology.load()
+        cl, calibration = ontology.load(), session.model.calibration
         asked = resolve_labels(None, own=session.model.labels, tissue=None, ontology=cl)
         rule = Rule(Level("label"), calibration.threshold, calibration, cl)
         labels = decide(found["p"], asked, rule).labels

@@ -93,7 +93,6 @@ def _ask(session: Session, *, batch_size: int | None) -> Said:
     calibration = judge.calibration
     level = read_level(None, labels=asked, ontology=cl)
     decision = decide(found["p"], asked, Rule(level, calibration.threshold, calibration, cl))
-    cells = judge_cells(
-        decision, found["n_genes"], found["droplet"], min_genes=calibration.min_genes
-    )
+    least = session.min_genes(calibration)
+    cells = judge_cells(decision, found["n_genes"], found["droplet"], min_genes=least)
     return Said(found["p"], cells.labels, cells.reasons, found["cell"], found["coverage"])

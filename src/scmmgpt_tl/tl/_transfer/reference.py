@@ -86,7 +86,7 @@ class Reference(NamedTuple):
         found = self.session.run(
             places(self.session, self.labels), batch_size=batch_size, desc="read the reference"
         )
-        least = max(self.session.model.calibration.min_genes, 1)
+        least = self.session.min_genes()
         rows = np.flatnonzero((self.code >= 0) & (found["n_genes"] >= least))
         missing = np.setdiff1d(np.arange(len(self.labels)), self.code[rows])
         if len(missing):

@@ -99,7 +99,7 @@ def read_groups_of(
     The averages.
     """
     model, n_groups = session.model, len(groups.names)
-    min_genes = max(model.calibration.min_genes, 1)
+    min_genes = session.min_genes()
     how = scoring(asked, model, ontology=ontology.load(), measured=session.measured)
     compare = probabilities(model, how, measured=session.measured)
     p, queries = (GroupSums(groups.codes, n_groups, min_genes=min_genes) for _ in range(2))
