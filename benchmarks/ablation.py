@@ -1,8 +1,8 @@
 """What each part of training is worth: runs that lack one of them, side by side.
 
 `python benchmarks/ablation.py --warm-up 500 --stage1 200 --seeds 0 1` trains the first stage of the
-default run in every variant and with every seed, publishes each, and annotates the same cells with
-all of them. Stage 2 is left out: it changes no weight that annotation reads.
+default run in every variant and with every seed, publishes each, annotates the same cells with all
+of them, and compares the cells with texts. Stage 2 is left out: it changes no weight of these.
 """
 
 from __future__ import annotations
@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from _data import read_study
 from _page import bullets, share, table
 from _run import ROOT, base_parser, data_sets, describe_run, save_parts, save_rows
+from _sentences import words_of
 from _short_runs import MEASURES, add_steps, report, score_bundle, train_short
+from _similarity import by_model
+from retrieval import TO_CELL, TO_TEXT, gallery_of, score_study
+
+import scmmgpt_tl as scmm
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from _data import Study
     from _score import Row
 
 NAME = "ablation"
@@ -35,19 +42,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no cells moved to other studies": {"moved_share": 0.0},
     "no mouse profiles": {"ortholog_profiles": ()},
 }
+COLUMNS = MEASURES | {
+    (TO_CELL, "recall_5"): "text to cell: recall@5",
+    (TO_TEXT, "recall_5"): "cell to text: recall@5",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
     paths = data_sets(given)
+    studies = [read_study(path, max_cells=given.max_cells, seed=given.seed) for path in paths]
     rows: list[Row] = []
     for variant in given.variants:
         for seed in given.seeds:
             bundle = train(variant, seed, given)
-            found = [score_bundle(path, bundle, given) for path in paths]
-            rows += [{"variant": variant, "seed": seed} | row for scored in found for row in scored]
-            report(f"{variant}, seed {seed}", pd.DataFrame(rows[-sum(map(len, found)) :]))
+            found = [row for path in paths for row in score_bundle(path, bundle, given)]
+            report(f"{variant}, seed {seed}", pd.DataFrame(found))
+            found += score_texts(studies, bundle, seed=given.seed)
+            rows += [{"variant": variant, "seed": seed} | row for row in found]
             # After each run, so that a benchmark cut short leaves what it found.
             save_rows(pd.DataFrame(rows), given, name=NAME)
     write_results(pd.DataFrame(rows), given)
@@ -87,13 +100,35 @@ def train(variant: str, seed: int, given: argparse.Namespace) -> Path:
     return train_short(config, folder, name=variant, revision=str(seed))
 
 
+def score_texts(studies: Sequence[Study], bundle: Path, *, seed: int) -> list[Row]:
+    """Let cells and texts look for one another, as `retrieval.py` does.
+
+    Parameters
+    ----------
+    studies
+        Data sets.
+    bundle
+        Of the model.
+    seed
+        Of the bootstrap.
+    """
+    model = scmm.load_model(bundle)
+    gallery = gallery_of(model.labels, studies)
+    texts = [words_of(term) for term in gallery]
+    rows: list[Row] = []
+    for study in studies:
+        found = score_study(study, by_model(study, texts, model=model), gallery, seed=seed)
+        rows += [{"data_set": study.name, "setting": row["direction"]} | row for row in found]
+    return rows
+
+
 def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the table: means over data sets, then over seeds, with the range over seeds."""
-    head = ["variant", *MEASURES.values()]
+    head = ["variant", *COLUMNS.values()]
     lines = []
     for variant in dict.fromkeys(results["variant"]):
         cells = []
-        for setting, measure in MEASURES:
+        for setting, measure in COLUMNS:
             chosen = results[(results["variant"] == variant) & (results["setting"] == setting)]
             of_seed = chosen.groupby("seed")[measure].mean()
             spread = f" ({share(of_seed.min())}-{share(of_seed.max())})" if len(of_seed) > 1 else ""
