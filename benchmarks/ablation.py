@@ -134,12 +134,12 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
             spread = f" ({share(of_seed.min())}-{share(of_seed.max())})" if len(of_seed) > 1 else ""
             cells.append(share(of_seed.mean()) + spread)
         lines.append([variant, *cells])
+    steps = f"{given.warm_up:,} steps of warm-up and {given.stage1:,} of the rest of stage 1"
+    one = "one seed, so that small differences say nothing"
+    several = f"{len(given.seeds)} seeds; in brackets the range over them"
     facts = [
         *describe_run(given)[1:],
-        (
-            f"Training: {given.warm_up:,} steps of warm-up and {given.stage1:,} of the rest of stage 1, "
-            f"with seeds {', '.join(map(str, given.seeds))}; in brackets the range over seeds."
-        ),
+        f"Training: {steps}; {several if len(given.seeds) > 1 else one}.",
         "Stage 2 trains decoders beside a bridge that stands still, so it changes none of this.",
     ]
     save_parts([bullets(facts), table(head, lines)], given, name=NAME)
