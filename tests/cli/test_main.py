@@ -108,7 +108,7 @@ def test_debug_shows_where(out):
         main(["annotate", "nowhere.h5ad", "-o", str(out), "--debug"])
 
 
-@pytest.mark.parametrize("words", [[], ["annotate"], ["dance"], ["describe", "a.h5ad"]])
+@pytest.mark.parametrize("words", [[], ["annotate"], ["dance"], ["perturb", "a.h5ad", "KLF1"]])
 def test_wrong_arguments(words, capsys):
     with pytest.raises(SystemExit) as stop:
         main(words)
