@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import tokens
 from _other_tokenizers import FIRST, GeneformerLike
+from _scgpt import import_scgpt
 from scipy.sparse import csr_matrix, random_array
 
 from scmmgpt_tl.model.rank_tokenizer import RankTokenizer
@@ -21,6 +23,16 @@ def test_the_other_way_to_rank_gives_the_same_tokens():
     assert GeneformerLike(medians)(rows) == [ids[a:b] for a, b in pairwise(offsets)]
 
 
+@pytest.fixture
+def modules_restored():
+    """Other tests import the package of scGPT in another way."""
+    yield
+    import_scgpt.cache_clear()
+    for name in [name for name in sys.modules if name.split(".")[0] == "scgpt"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("modules_restored")
 @pytest.mark.parametrize(
     "kind",
     [
