@@ -135,11 +135,10 @@ def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
             cells.append(share(of_seed.mean()) + spread)
         lines.append([variant, *cells])
     steps = f"{given.warm_up:,} steps of warm-up and {given.stage1:,} of the rest of stage 1"
-    one = "one seed, so that small differences say nothing"
-    several = f"{len(given.seeds)} seeds; in brackets the range over them"
+    seeds = ", ".join(map(str, given.seeds))
     facts = [
         *describe_run(given)[1:],
-        f"Training: {steps}; {several if len(given.seeds) > 1 else one}.",
+        f"Training: {steps}; seeds {seeds}; in brackets the range over seeds, where there are several.",
         "Stage 2 trains decoders beside a bridge that stands still, so it changes none of this.",
     ]
     save_parts([bullets(facts), table(head, lines)], given, name=NAME)
