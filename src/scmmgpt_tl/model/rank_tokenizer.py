@@ -69,14 +69,14 @@ class RankTokenizer:
         tokens that are no genes.
         """
         values = _scaled(rows.data.astype(np.float64), rows.indices, rows.indptr, self.medians)
-        genes = self.token_ids[rows.indices]
-        order = falling(values, genes, rows.indptr)
+        order = falling(values, rows.indices, rows.indptr, token_ids=self.token_ids)
         n_special = (self.cls is not None) + (self.eos is not None)
         lengths = np.minimum(np.diff(rows.indptr), self._room) + n_special
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         ids = np.empty(offsets[-1], dtype=np.int64)
         ranked = np.zeros(offsets[-1], dtype=np.float32)
-        _fill(ids, ranked, offsets, self.cls, self.eos, order, genes, values, rows.indptr)
+        genes = self.token_ids, rows.indices, values, rows.indptr
+        _fill(ids, ranked, offsets, self.cls, self.eos, order, *genes)
         return GeneTokens.from_numpy(ids, ranked, offsets)
 
     @property
@@ -110,7 +110,8 @@ def _fill(
     cls: int | None,
     eos: int | None,
     order: NDArray[np.int64],
-    gene_ids: NDArray[np.int64],
+    token_ids: NDArray[np.int64],
+    genes: NDArray[np.integer],
     gene_values: NDArray[np.float64],
     indptr: NDArray[np.integer],
 ) -> None:
@@ -124,12 +125,16 @@ def _fill(
             stop -= 1
             ids[stop] = eos
         for i in order[indptr[cell] : indptr[cell] + stop - place]:
-            ids[place], values[place] = gene_ids[i], gene_values[i]
+            ids[place], values[place] = token_ids[genes[i]], gene_values[i]
             place += 1
 
 
 def falling(
-    values: NDArray[np.float64], tokens: NDArray[np.int64], indptr: NDArray[np.integer]
+    values: NDArray[np.float64],
+    genes: NDArray[np.integer],
+    indptr: NDArray[np.integer],
+    *,
+    token_ids: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Order the entries of each cell by falling value, and among equals by token.
 
@@ -140,14 +145,17 @@ def falling(
     ----------
     values
         Not negative, (entries,).
-    tokens
+    genes
         Of the entries.
     indptr
         Where cells begin and end, (cells + 1,).
+    token_ids
+        Token of each gene.
 
     Examples
     --------
-    >>> falling(np.array([1.0, 3.0, 2.0, 2.0]), np.array([5, 6, 8, 7]), np.array([0, 2, 4]))
+    >>> genes, indptr = np.array([0, 1, 0, 1]), np.array([0, 2, 4])
+    >>> falling(np.array([1.0, 3.0, 2.0, 2.0]), genes, indptr, token_ids=np.array([8, 7]))
     array([1, 0, 3, 2])
     """
     # The bits of floats that are not negative rise with them.
@@ -157,10 +165,10 @@ def falling(
         keys[start:stop].sort()
     order = (keys & _PLACE).astype(np.int64)
     is_next = np.zeros(len(order) + 1, dtype=bool)
-    is_next[1:-1] = np.diff(keys >> np.uint64(32)) == 0
+    is_next[1:-1] = (keys[1:] ^ keys[:-1]) <= _PLACE
     # The first of a cell is next to none.
     is_next[indptr] = False
     tied = np.flatnonzero(is_next[:-1] | is_next[1:])
     run, places = np.cumsum(~is_next[:-1])[tied], order[tied]
-    order[tied] = places[np.lexsort((tokens[places], -values[places], run))]
+    order[tied] = places[np.lexsort((token_ids[genes[places]], -values[places], run))]
     return order

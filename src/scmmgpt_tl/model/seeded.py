@@ -40,16 +40,17 @@ def _uniforms(
 ) -> NDArray[np.float64]:
     """Hash each gene with the fingerprint of its cell; `counts` are their bits."""
     found = np.empty((n, len(genes)))
+    hashed = np.empty(len(genes), dtype=np.uint64)
     for cell in range(len(indptr) - 1):
         # The sum wraps around, as it should: so the order of a cell's genes does not matter either.
         fingerprint = np.uint64(0)
         for i in range(indptr[cell], indptr[cell + 1]):
-            fingerprint += _mix(_mix(np.uint64(genes[i])) ^ np.uint64(counts[i]))
+            hashed[i] = _mix(np.uint64(genes[i]))
+            fingerprint += _mix(hashed[i] ^ np.uint64(counts[i]))
         for k in range(n):
             seed = _mix(fingerprint + np.uint64(k))
             for i in range(indptr[cell], indptr[cell + 1]):
-                bits = _mix(seed ^ _mix(np.uint64(genes[i])))
-                found[k, i] = (bits >> np.uint64(11)) * 2.0**-53
+                found[k, i] = (_mix(seed ^ hashed[i]) >> np.uint64(11)) * 2.0**-53
     return found
 
 

@@ -42,6 +42,7 @@ def bin_range(rows: csr_matrix, *, n_bins: int) -> tuple[NDArray[np.int32], NDAr
     return below, above
 
 
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def draw_bins(
     below: NDArray[np.int32], above: NDArray[np.int32], uniforms: NDArray[np.float64]
 ) -> NDArray[np.float32]:
@@ -52,7 +53,10 @@ def draw_bins(
     >>> draw_bins(np.array([0, 0]), np.array([4, 4]), np.array([0.0, 0.9]))
     array([4., 1.], dtype=float32)
     """
-    return np.ceil(uniforms * (below - above) + above).astype(np.float32)
+    found = np.empty(len(uniforms), dtype=np.float32)
+    for i in range(len(uniforms)):
+        found[i] = np.ceil(uniforms[i] * (below[i] - above[i]) + above[i])
+    return found
 
 
 def mean_bins(below: NDArray[np.int32], above: NDArray[np.int32]) -> NDArray[np.float32]:
