@@ -107,7 +107,7 @@ def _fill(
 def _are_countable(values: NDArray[np.float32]) -> bool:
     """Tell whether all are whole numbers, and small ones."""
     for value in values:  # noqa: SIM110 - numba knows no generators
-        if not (value < _COUNTABLE and value == np.floor(value)):
+        if not (0 <= value < _COUNTABLE and value == np.floor(value)):
             return False
     return True
 
