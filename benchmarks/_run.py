@@ -171,14 +171,18 @@ def describe_run(given: argparse.Namespace, packages: Sequence[str] = ()) -> lis
     config = json.loads((bundle_folder(given.model) / "config.json").read_text(encoding="utf-8"))
     model = f"{config['name']}, revision {config['revision']}"
     cells = f"at most {given.max_cells:,} of each data set, chosen with seed {given.seed}"
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     facts = [
         f"Model: {model}; scmmgpt-tl {version('scmmgpt-tl')}.",
         f"Cells: {cells}; those that the data set calls unknown are left out.",
-        f"Machine: {machine}; Python {platform.python_version()}, torch {version('torch')}.",
+        f"Machine: {machine()}, threads: {threads()}; Python {platform.python_version()}, torch {version('torch')}.",
     ]
     used = ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(packages))
     return [*facts, f"Baselines: {used}."] if used else facts
+
+
+def machine() -> str:
+    """What the benchmark runs on."""
+    return f"{os.cpu_count()} CPUs ({platform.machine()})"
 
 
 def threads() -> str:

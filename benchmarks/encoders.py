@@ -7,7 +7,6 @@ process of its own; they take turns, so that what else the machine does meets al
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +24,7 @@ from _encoder_folders import (
     write_scgpt,
 )
 from _page import bullets, table
-from _run import add_output, save_parts, save_rows, threads
+from _run import add_output, machine, save_parts, save_rows, threads
 from _waiting import Waiting
 
 if TYPE_CHECKING:
@@ -178,13 +177,12 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     shapes = {kind: shape(kind, given) for kind in given.kinds}
     sizes = ", ".join(f"{one.title} {one.n_layers} x {one.width}" for one in shapes.values())
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return [
         f"Layers x width: {sizes}; random weights, made-up cells, {given.rounds} rounds in turn.",
-        f"Machine: {machine}; Python {platform.python_version()}, {versions}.",
+        f"Machine: {machine()}, threads: {threads()}; Python {platform.python_version()}, {versions}.",
         f"scmmgpt-tl {version('scmmgpt-tl')} beside scgpt {_version('scgpt')}.",
     ]
 

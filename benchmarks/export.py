@@ -7,7 +7,6 @@ made-up ones. Each engine runs in a process of its own; they take turns.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import time
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 from _encoder_folders import write_cells, write_scgpt
 from _page import bullets, table
-from _run import add_output, save_parts, save_rows, threads
+from _run import add_output, machine, save_parts, save_rows, threads
 from _waiting import Waiting
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
@@ -150,14 +149,13 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 
 def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), threads: {threads()}"
     versions = ", ".join(f"{name} {version(name)}" for name in given.engines)
     batches = f"{given.shipped_batch} of real cells, {given.scgpt_batch} of made-up ones"
     cells = f"{given.expressed:,} genes in the median, {given.layers} layers of width {given.width}"
     return [
         f"scmmgpt-tl {version('scmmgpt-tl')}; {given.rounds} rounds in turn; batches of {batches}.",
         f"Made-up cells: {cells}.",
-        f"Machine: {machine}; Python {platform.python_version()}, {versions}.",
+        f"Machine: {machine()}, threads: {threads()}; Python {platform.python_version()}, {versions}.",
     ]
 
 

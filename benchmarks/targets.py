@@ -16,6 +16,7 @@ from _confidence import GAPS
 from _page import bullets, table
 from _report import CLOSED, NAMES
 from _run import RESULTS, add_output, save_parts, save_rows
+from bad_input import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,6 @@ OURS, MARKERS = "scmmgpt", "markers"
 TAUGHT = ("celltypist", "knn", "scanvi")
 BETTER_ON, WORSE_BY = 10, 0.02
 OPEN = "open"
-SILENT = "silently wrong"
 # Cells of files whose memory is compared.
 FEW, MANY = 10_000, 1_000_000
 

@@ -6,7 +6,6 @@ Made-up cells; each way takes its turn in one process and thread, and the median
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import time
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from _other_tokenizers import (
     ScGPTCollator,
 )
 from _page import bullets, table
-from _run import add_output, save_parts, save_rows
+from _run import add_output, machine, save_parts, save_rows
 from scipy.sparse import csr_matrix, load_npz
 
 from scmmgpt_tl.model.encoders.scgpt.tokenizer import ScGPTTokenizer
@@ -144,11 +143,10 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
 def facts(given: argparse.Namespace) -> list[str]:
     """Say what was run, on what."""
     cells = f"{given.cells:,} made-up cells of {given.genes:,} genes, in batches of {given.batch}"
-    machine = f"{os.cpu_count()} CPUs ({platform.machine()})"
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
     return [
         f"{cells}; {given.rounds} rounds in turn, one thread.",
-        f"Machine: {machine}; Python {platform.python_version()}, {versions}.",
+        f"Machine: {machine()}; Python {platform.python_version()}, {versions}.",
     ]
 
 

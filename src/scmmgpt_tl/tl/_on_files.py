@@ -79,14 +79,11 @@ def takes_paths(
 
         @wraps(tool)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            given = inspect.signature(tool).bind(*args, **kwargs)
-            given.apply_defaults()
-            if given.arguments.get("client") is not None:
-                workers_of(given.arguments["client"], given.arguments["model"])
-            paths = given.arguments["adata"]
+            paths, options = _bound(tool, args, kwargs)
+            if options.get("client") is not None:
+                workers_of(options["client"], options["model"])
             if not _are_paths(paths):
                 return tool(*args, **kwargs)
-            options = {name: value for name, value in given.arguments.items() if name != "adata"}
             return _run_on_files(tool, paths, options)  # type: ignore[return-value]
 
         return run
@@ -102,10 +99,7 @@ def makes_of_paths(tool: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(tool)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = inspect.signature(tool).bind(*args, **kwargs)
-        given.apply_defaults()
-        options = dict(given.arguments)
-        paths = options.pop("adata")
+        paths, options = _bound(tool, args, kwargs)
         if not _are_paths(paths):
             return tool(*args, **kwargs)
         if isinstance(paths, str | Path):
@@ -233,6 +227,16 @@ def begun_runs(path: Path, mod: str | None = None) -> list[RunFolder]:
     target = results_path(path, mod)
     found = target.parent.glob(f".{target.name}.*/manifest.json")
     return [RunFolder.open(manifest.parent) for manifest in sorted(found)]
+
+
+def _bound(
+    tool: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Return what a tool is to work on, and all other arguments, defaults among them."""
+    given = inspect.signature(tool).bind(*args, **kwargs)
+    given.apply_defaults()
+    options = dict(given.arguments)
+    return options.pop("adata"), options
 
 
 def _are_paths(given: object) -> bool:
