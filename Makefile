@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --timeout 60 --retries 3 --disable-pip-version-check
 BASE := $(VENV)/.installed
 
-.PHONY: help demo test lint types docs picture bench dist clean
+.PHONY: help demo test lint types docs picture bench bench-training dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make docs    build the pages, warnings are errors"
 	@echo "make picture redraw the picture of the README"
 	@echo "make bench   regenerate the numbers in the documentation"
+	@echo "make bench-training   those that take training runs of their own"
 	@echo "make dist    build wheel and source archive, look inside"
 	@echo "make clean   remove what the other targets made"
 
@@ -44,7 +45,7 @@ docs: $(VENV)/.group-doc
 picture: $(BASE)
 	$(BIN)/python docs/draw_quickstart.py
 
-# Sentence encoder: fetched once. Types that were left out need a model of their own, see the page.
+# Sentence encoder: fetched once. What needs tables, engines or devices of its own: benchmarks/README.md.
 bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/annotate.py
 	$(BIN)/python benchmarks/mouse.py
@@ -60,12 +61,19 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/perturb.py
 	$(BIN)/python benchmarks/description.py
+	$(BIN)/python benchmarks/deconvolve.py
 	$(BIN)/python benchmarks/neighborhoods.py
 	$(BIN)/python benchmarks/panels.py
 	$(BIN)/python benchmarks/bad_input.py
 	$(BIN)/python benchmarks/large_files.py --kills 0
+	$(BIN)/python benchmarks/dask_workers.py
 	$(BIN)/python benchmarks/cost.py
 	$(BIN)/python benchmarks/targets.py
+
+bench-training: $(VENV)/.group-bench-all build/sources/minilm
+	$(BIN)/python benchmarks/leave_types_out.py
+	$(BIN)/python benchmarks/leave_study_out.py
+	$(BIN)/python benchmarks/ablation.py
 
 build/sources/minilm: | $(VENV)/.group-bench
 	$(PIP) install -qq --editable ".[train]"
