@@ -261,6 +261,21 @@ def test_describe(run, cells, capsys):
     assert "mono (20 cells)" in capsys.readouterr().out
 
 
+def test_rank_terms_does_what_the_tool_does(run, cells, counts_adata, tiny_model, capsys, tmp_path):
+    options = ["--groupby", "cluster", "--terms", "B cell, T cell", "--csv", tmp_path / "terms.csv"]
+    found = run("rank-terms", cells, *options)
+    terms = ["B cell", "T cell"]
+    scmm.tl.rank_terms(counts_adata, terms, "cluster", model=tiny_model)
+    expected = scmm.get.rank_terms_df(counts_adata)
+    pd.testing.assert_frame_equal(scmm.get.rank_terms_df(found), expected, check_dtype=False)
+    assert pd.read_csv(tmp_path / "terms.csv", index_col=0)["term"].tolist() == list(
+        expected["term"]
+    )
+    out = capsys.readouterr().out
+    assert "60 cells compared with texts in" in out
+    assert f"{expected['term'][0]} ({expected['score'][0]:.3f})" in out
+
+
 def test_search(run, cells, capsys, tmp_path):
     found = run("search", cells, "B cell", "--csv", tmp_path / "found.csv")
     assert found.uns["scmm_search"]["params"]["query"] == "B cell"

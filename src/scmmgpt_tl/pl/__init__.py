@@ -14,6 +14,7 @@ from ._label_transfer import label_transfer
 from ._mixture import mixture
 from ._perturb import perturb
 from ._proteins import proteins
+from ._rank_terms import rank_terms
 from ._scores import scores
 from ._search import search
 from ._support import support
@@ -31,6 +32,7 @@ __all__ = [
     "mixture",
     "perturb",
     "proteins",
+    "rank_terms",
     "scores",
     "search",
     "support",
