@@ -77,6 +77,7 @@ TYPES = (
     "CL:0000786",
 )
 AMONG_TYPES, AMONG_ALL = "among these types", "beside all known labels"
+ALL_SETS = "all"
 KS = (3, 5)
 COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro-F1"} | {
     f"recall_{k}": f"recall@{k}" for k in KS
@@ -104,11 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     methods, rows = open_methods(given), []
     for setting, gallery in galleries.items():
         for method, scorer in methods.items():
-            scores = np.concatenate([scorer(study, gallery) for study, _ in found])
-            truth = np.concatenate([truth for _, truth in found])
             row = {"method": method, "setting": setting, "labels": len(gallery)}
-            rows.append(row | score_cells(scores, truth, gallery, seed=given.seed))
-            report(rows[-1])
+            each = [(scorer(study, gallery), truth) for study, truth in found]
+            together = tuple(map(np.concatenate, zip(*each, strict=True)))
+            names = [ALL_SETS, *(study.name for study, _ in found)]
+            for name, (scores, truth) in zip(names, [together, *each], strict=True):
+                scored = score_cells(scores, truth, gallery, seed=given.seed)
+                rows.append({"data_set": name} | row | scored)
+            report(rows[-len(names)])
             save_rows(pd.DataFrame(rows), given, name=NAME)
     write_results(pd.DataFrame(rows), given, types=occurring, trained=trained)
 
@@ -272,14 +276,27 @@ def report(row: dict[str, object]) -> None:
 
 
 def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
-    """Return facts, and one row a setting and method."""
+    """Return facts, one row a setting and method, and the accuracy on each data set."""
+    whole = results[results["data_set"] == ALL_SETS]
     rows = [
         [row.setting, f"{row.labels:,}", NAMES[row.method], f"{row.cells:,}"]
         + [share(getattr(row, what)) + _interval(row, what) for what in COLUMNS]
-        for row in results.itertuples()
+        for row in whole.itertuples()
     ]
     head = ["chosen from", "labels", "method", "cells", *COLUMNS.values()]
-    return [bullets(facts), table(head, rows)]
+    each = results[(results["data_set"] != ALL_SETS) & (results["setting"] == AMONG_TYPES)]
+    wide = each.pivot_table("accuracy", ["data_set", "cells"], "method")
+    methods = [method for method in NAMES if method in wide]
+    lines = [
+        [name, f"{n:,}", *(share(wide.loc[(name, n), method]) for method in methods)]
+        for name, n in wide.index
+    ]
+    return [
+        bullets(facts),
+        table(head, rows),
+        f"Accuracy {AMONG_TYPES}, by data set:",
+        table(["data set", "cells", *(NAMES[method] for method in methods)], lines),
+    ]
 
 
 def write_results(
@@ -296,7 +313,10 @@ def write_results(
         )
     if given.allow_known:
         facts.append("The model was trained on some or all of these types.")
-    draw_picture(results, [folder / PICTURE for folder in picture_folders(given)])
+    draw_picture(
+        results[results["data_set"] == ALL_SETS],
+        [folder / PICTURE for folder in picture_folders(given)],
+    )
     parts = [*tables(results, facts=facts), picture(CAPTION, STATIC / PICTURE)]
     save_parts(parts, given, name=NAME)
 

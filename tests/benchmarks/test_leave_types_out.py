@@ -43,7 +43,8 @@ def test_left_out_types_run(options, bench_folder, sentences_folder):
     found = pd.read_csv(bench_folder / "out" / "leave_types_out.csv")
     assert (found["cells"] == 40).all()
     assert set(found["method"]) == set(leave_types_out.NAMES)
-    by_way = found.set_index(["setting", "method"])
+    assert set(found["data_set"]) == {"all", "tiny_study"}
+    by_way = found[found["data_set"] == "all"].set_index(["setting", "method"])
     # The data set's clusters express these very markers.
     assert by_way.loc[(leave_types_out.AMONG_TYPES, "markers"), "accuracy"] > 0.9
     assert by_way.loc[(leave_types_out.AMONG_TYPES, "chance"), "recall_3"] == 1
@@ -51,6 +52,7 @@ def test_left_out_types_run(options, bench_folder, sentences_folder):
     page = (bench_folder / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "The model was trained on some or all of these types." in page
     assert "old leave_types_out" not in page
+    assert "| tiny_study | 40 |" in page
 
 
 def test_types_that_no_cell_is_of_are_said_to_be_missing(options):

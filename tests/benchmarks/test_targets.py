@@ -55,7 +55,12 @@ def test_confidence_is_that_of_all_data_sets_together():
 def test_the_table_says_what_was_not_run(tmp_path, bench_folder, capsys):
     annotation().to_csv(tmp_path / "annotate.csv", index=False)
     ratio = pd.DataFrame(
-        {"method": ["scmmgpt", "markers"], "setting": "among", "accuracy": [0.9, 0.3]}
+        {
+            "data_set": ["all", "all", "one", "one"],
+            "method": ["scmmgpt", "markers"] * 2,
+            "setting": "among",
+            "accuracy": [0.9, 0.3, 0.2, 0.4],
+        }
     )
     ratio.to_csv(tmp_path / "leave_types_out.csv", index=False)
     docs = str(bench_folder / "docs")

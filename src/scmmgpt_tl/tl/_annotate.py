@@ -64,7 +64,8 @@ def annotate(
     The score is calibrated: of the cells with a score of 0.8, about 80 % had the right label, or one
     above or below it in the ontology, in the data the model was calibrated on. A cell whose score
     is below the threshold is `"unknown"`; two cells in one droplet, and droplets without a cell,
-    have low scores.
+    have low scores. How often labels and scores are right on studies that nothing was fitted on,
+    beside other tools: :ref:`the benchmarks <annotation-benchmark>`.
 
     A published model that compares cells with texts, such as LangCell, takes the place of ours by
     `model`: labels are then written and scored as it was published, by words alone. Its scores are

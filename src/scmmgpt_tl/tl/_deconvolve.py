@@ -65,7 +65,7 @@ def deconvolve(
     Shares are of RNA: a type with twice as much RNA a cell has twice the share of as many cells.
     Types that are there and not among the labels are given to others that are like them; the fit of
     the spot is then lower. How far to trust shares: see
-    `the benchmark <https://scmmgpt-tl.readthedocs.io/en/latest/benchmarks.html#spots>`__.
+    :ref:`the benchmarks <spots-benchmark>`.
 
     Parameters
     ----------

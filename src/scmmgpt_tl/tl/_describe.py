@@ -64,6 +64,7 @@ def describe(
     A sentence that names another kind of cell, a gene without evidence or a tissue nobody stated is
     left out; where none is left, another text is drawn.
     The names of the groups are never shown to the model.
+    How often descriptions are true is measured in :ref:`the benchmarks <description-benchmark>`.
 
     Parameters
     ----------

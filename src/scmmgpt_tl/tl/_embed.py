@@ -59,7 +59,8 @@ def embed(
     """Embed cells into the space that the model shares with text, or by a published encoder.
 
     The embedding of a cell depends on that cell alone: not on the other cells, their order or the
-    batch size.
+    batch size. How well it keeps cell types apart and mixes batches, beside PCA, Harmony and scVI:
+    :ref:`the benchmarks <embedding-benchmark>`.
 
     Parameters
     ----------

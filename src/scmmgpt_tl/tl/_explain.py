@@ -71,7 +71,7 @@ def explain(
 
     An attribution says what made the model choose, which need not be what makes the cell. How fast
     labels fall when the genes found here are taken out of the counts, beside the highest expressed
-    and random ones, is measured in :doc:`the benchmarks </benchmarks>`.
+    and random ones, is measured in :ref:`the benchmarks <explain-benchmark>`.
 
     Parameters
     ----------

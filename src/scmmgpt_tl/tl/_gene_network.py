@@ -69,7 +69,7 @@ def gene_network(
 
     The network is for what the model makes of genes; to look for co-regulated ones, go by
     `coexpression`. How often either ties genes of one biological process is asked in
-    :doc:`the benchmarks </benchmarks>`.
+    :ref:`the benchmarks <gene-network-benchmark>`.
 
     Parameters
     ----------

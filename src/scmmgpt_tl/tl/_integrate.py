@@ -79,7 +79,7 @@ def integrate(
     that vary most; labels are those that the model is sure of, all other cells are `"unknown"`.
     The latent space lies beside the model's embedding, both with the same total variance.
 
-    :doc:`The benchmarks </benchmarks>` say what both are worth beside Harmony, scVI and the
+    :ref:`The benchmarks <integration-benchmark>` say what both are worth beside Harmony, scVI and the
     principal components as they are.
 
     Parameters

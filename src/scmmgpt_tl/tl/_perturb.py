@@ -71,7 +71,7 @@ def perturb(
     Without, a gene is changed in the counts of the cells, and the result is how the scores of
     labels follow. That says what the gene's own transcript means to the model, and no more: on
     cells with real knock-outs it is no better than chance at what else changes, which a warning
-    repeats; see :doc:`the benchmarks </benchmarks>`. Words need an experiment.
+    repeats; see :ref:`the benchmarks <perturbation-benchmark>`. Words need an experiment.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def proteins(
     lineage proteins of human blood and tissue cells, over the Cell Ontology; labels outside it are
     told nothing.
 
-    What this finds and misses is measured in :doc:`the benchmarks </benchmarks>`.
+    What this finds and misses is measured in :ref:`the benchmarks <protein-benchmark>`.
 
     Parameters
     ----------

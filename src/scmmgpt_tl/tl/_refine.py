@@ -85,7 +85,7 @@ def refine(
     on which cells are there: unlike :func:`annotate`, it gives a cell another answer in other
     company.
 
-    Over the data sets of :doc:`the benchmarks </benchmarks>`, with labels given, it is right more
+    Over the data sets of :ref:`the benchmarks <refine-benchmark>`, with labels given, it is right more
     often in the mean; a label that :func:`annotate` gives to the wrong cells throughout gets worse.
 
     Parameters

@@ -53,7 +53,8 @@ def score_gene_sets(
     Words become genes by :func:`scmmgpt_tl.get.genes_of`. A set is scored by the univariate linear
     model of decoupler :cite:p:`BadiaiMompel2022`: the t value of its weights as a predictor of the
     cell's log expression over all measured genes. It looks at one cell at a time, so that a cell
-    keeps its score in any company; the network reads no cell.
+    keeps its score in any company; the network reads no cell. What that is worth beside other
+    scores: :ref:`the benchmarks <gene-sets-benchmark>`.
 
     Parameters
     ----------
