@@ -62,6 +62,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/perturb.py
 	$(BIN)/python benchmarks/description.py
 	$(BIN)/python benchmarks/deconvolve.py
+	$(BIN)/python benchmarks/slides.py
 	$(BIN)/python benchmarks/neighborhoods.py
 	$(BIN)/python benchmarks/panels.py
 	$(BIN)/python benchmarks/bad_input.py

@@ -236,9 +236,24 @@ def read_query(study: Study, genes: GeneTable) -> Query:
     genes
         Gene table of the model, which decides the columns.
     """
+    return read_prepared(study.adata, genes, counts=study.counts)
+
+
+def read_prepared(adata: AnnData, genes: GeneTable, *, counts: Counts = "auto") -> Query:
+    """Read cells the way the tools do.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    genes
+        Gene table of the model, which decides the columns.
+    counts
+        What the values are.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        prepared = prepare(study.adata, genes=genes, counts=study.counts)
+        prepared = prepare(adata, genes=genes, counts=counts)
     index = np.asarray(prepared.gene_report.index)
     measured = np.zeros(len(genes), dtype=bool)
     measured[index[index >= 0]] = True

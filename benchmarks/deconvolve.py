@@ -1,14 +1,12 @@
 """What spots are mixtures of, where it is known.
 
 `python benchmarks/deconvolve.py --data ../shared/data/dev --out build/benchmarks` adds up real cells
-of each data set to spots and asks for their shares; then it looks whether the types that belong to
-the regions of a slide, which a pathologist drew, have larger shares there.
+of each data set to spots and asks for their shares.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +18,6 @@ from _markers import Markers, score_markers
 from _page import bullets, picture, share, table
 from _pictures import dots, new_figure, save
 from _run import (
-    SHARED,
     STATIC,
     add_markers,
     base_parser,
@@ -34,7 +31,6 @@ from _run import (
 )
 from _spots import Spots, make_spots, score_shares
 from scipy.optimize import nnls
-from sklearn.metrics import roc_auc_score
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl.tl._unmix import unmix
@@ -67,23 +63,6 @@ COLUMNS = {
     "divergence": "Jensen-Shannon divergence",
 }
 FEWEST_LABELS, FEWEST_CELLS = 3, 100
-# Regions of the slides, and the types of which a pathologist expects more there than elsewhere.
-REGIONS = {
-    "invasive cancer": ("malignant cell", "luminal epithelial cell of mammary gland"),
-    "cancer in situ": ("malignant cell", "luminal epithelial cell of mammary gland"),
-    "breast glands": (
-        "luminal epithelial cell of mammary gland",
-        "basal-myoepithelial cell of mammary gland",
-    ),
-    "connective tissue": ("fibroblast",),
-    "immune infiltrate": ("T cell", "B cell", "plasma cell"),
-    "adipose tissue": ("fat cell",),
-}
-TYPES = (
-    *dict.fromkeys(name for names in REGIONS.values() for name in names),
-    *("endothelial cell", "macrophage", "pericyte"),
-)
-LEFT_OUT = "undetermined"
 
 
 class Job(NamedTuple):
@@ -106,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         study = read_study(path, max_cells=given.max_cells, seed=given.seed)
         rows += compare(study, model, given)
         save_rows(pd.DataFrame(rows), given, name=NAME)
-    regions = compare_regions(given.slides, model) if given.slides.is_file() else pd.DataFrame()
-    write_results(pd.DataFrame(rows), regions, given)
+    write_results(pd.DataFrame(rows), given)
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -118,8 +96,6 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", choices=NAMES, default=list(NAMES), metavar="METHOD")
     add("--n-spots", type=int, default=100, help="spots to make of each composition")
     add("--compositions", type=int, default=3, help="compositions of regions for each data set")
-    slides = SHARED / "data" / "tasks" / "spatial_her2st.h5ad"
-    add("--slides", type=type(slides), default=slides, help="slides with regions")
     return parser.parse_args(arguments)
 
 
@@ -228,41 +204,7 @@ METHODS = {
 }
 
 
-def compare_regions(path: Path, model: Model) -> pd.DataFrame:
-    """Look whether the types that belong to a region have larger shares there, slide by slide.
-
-    Parameters
-    ----------
-    path
-        Slides with `obs["cell_type"]`, the region of a spot, and `obs["section"]`.
-    model
-        The model.
-    """
-    adata = ad.read_h5ad(path)
-    scmm.tl.deconvolve(adata, list(TYPES), model=model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        scmm.tl.annotate(adata, list(TYPES), model=model)
-    shares = {
-        "deconvolve": adata.obsm["scmm_mixture"],
-        "annotate": adata.obsm["scmm_cell_type_scores"],
-    }
-    region, section = (adata.obs[key].astype(str).to_numpy() for key in ("cell_type", "section"))
-    rows = []
-    for name, types in REGIONS.items():
-        for slide in np.unique(section):
-            here = (section == slide) & (region != LEFT_OUT)
-            inside = region[here] == name
-            if not inside.any() or inside.all():
-                continue
-            row: dict[str, object] = {"region": name, "slide": slide, "spots": int(inside.sum())}
-            for method, frame in shares.items():
-                row[method] = roc_auc_score(inside, frame.loc[here, list(types)].sum(axis=1))
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def write_results(results: pd.DataFrame, regions: pd.DataFrame, given: argparse.Namespace) -> None:
+def write_results(results: pd.DataFrame, given: argparse.Namespace) -> None:
     """Write the tables and the picture."""
     facts = describe_run(given, packages_of(given.methods, PACKAGES))
     facts.append(
@@ -271,8 +213,6 @@ def write_results(results: pd.DataFrame, regions: pd.DataFrame, given: argparse.
     of_set = results.groupby(["data_set", "method"], as_index=False)[list(COLUMNS)].mean()
     draw_picture(of_set, [folder / PICTURE for folder in picture_folders(given)])
     parts = [*tables(results, facts=facts), picture(CAPTION, STATIC / PICTURE)]
-    if len(regions):
-        parts += ["Regions of slides:", region_table(regions)]
     save_parts(parts, given, name=NAME)
 
 
@@ -294,22 +234,6 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
         "Correlation, by data set:",
         table(["data set", "labels", *(NAMES[name] for name in shown)], rows),
     ]
-
-
-def region_table(regions: pd.DataFrame) -> str:
-    """One row a region: the mean over slides of the chance that a spot inside has the larger share."""
-    rows = []
-    for name, own in regions.groupby("region", sort=False):
-        means = [share(own[method].mean()) for method in ("deconvolve", "annotate")]
-        rows.append(
-            [name, ", ".join(REGIONS[name]), f"{own['spots'].sum():,}", str(len(own)), *means]
-        )
-    of_region = regions.groupby("region")[["deconvolve", "annotate"]].mean().mean()
-    rows.append(
-        ["**mean**", "", "", "", *(share(of_region[m]) for m in ("deconvolve", "annotate"))]
-    )
-    head = ["region", "types", "spots", "slides", "AUROC, deconvolve", "AUROC, annotate"]
-    return table(head, rows)
 
 
 def draw_picture(results: pd.DataFrame, paths: Sequence[Path]) -> None:

@@ -17,10 +17,10 @@ from _data import counts_of, what_to_ask
 from _page import bullets, share, table
 from _run import SHARED, base_parser, describe_run, save_parts, save_rows
 from _statements import read_statements
-from deconvolve import LEFT_OUT, REGIONS, TYPES
 from description import fill_template
 from scipy import sparse
 from sklearn.neighbors import kneighbors_graph
+from slides import BREAST, LEFT_OUT, REGIONS
 
 import scmmgpt_tl as scmm
 from scmmgpt_tl import ontology
@@ -141,7 +141,7 @@ def read_regions(path: Path, *, n_places: int, seed: int) -> Slide:
     places = np.sort(np.concatenate(drawn))
     terms = {name: tuple(filter(None, map(cl.resolve, REGIONS[name]))) for name in REGIONS}
     there = tuple(terms[name] for name in region[places])
-    return Slide(path.stem, adata, "section", TYPES, places, there, is_all=False)
+    return Slide(path.stem, adata, "section", BREAST, places, there, is_all=False)
 
 
 def commonest(terms: NDArray[np.str_]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 ```bash
 pip install atheris
+mkdir -p build
 python -m pytest tests/model -k tampered --basetemp build/fuzz  # leaves tiny models of all kinds
 python tests/fuzz_readers.py build/fuzz -max_total_time=3600
 ```

@@ -60,6 +60,7 @@ def bench_folder(counts_adata, tmp_path):
         "mouse",
         "deconvolve",
         "neighborhoods",
+        "slides",
         "panels",
         "proteins",
     )

@@ -85,8 +85,6 @@ def test_run(options, bench_folder, monkeypatch):
             "2",
             "--markers",
             str(markers),
-            "--slides",
-            "nowhere.h5ad",
         ]
     )
     found = pd.read_csv(bench_folder / "out" / "deconvolve.csv")
@@ -104,17 +102,3 @@ def test_small_data_sets_make_no_spots(options, bench_folder):
 
     study = read_study(bench_folder / "data" / "tiny_study.h5ad", max_cells=60, seed=0)
     assert deconvolve.compare(study, None, deconvolve.read_arguments(options)) == []
-
-
-def test_regions(counts_adata, tiny_model, tmp_path):
-    counts_adata.obs["cell_type"] = np.where(
-        counts_adata.obs["cluster"] == "B", "immune infiltrate", "connective tissue"
-    )
-    counts_adata.obs["section"] = np.tile(["one", "two"], 30)
-    counts_adata.write_h5ad(tmp_path / "slides.h5ad")
-    found = deconvolve.compare_regions(tmp_path / "slides.h5ad", tiny_model)
-    assert set(found["region"]) == {"immune infiltrate", "connective tissue"}
-    assert found.groupby("region")["slide"].apply(list).map(sorted).tolist() == [["one", "two"]] * 2
-    assert found["spots"].sum() == 60
-    shown = deconvolve.region_table(found)
-    assert "| immune infiltrate | T cell, B cell, plasma cell | 20 | 2 |" in shown
