@@ -2,27 +2,37 @@
 
 `python benchmarks/proteins.py --out build/benchmarks` annotates CITE-seq data sets from their RNA,
 gates cells by some of their proteins as cytometry does, and asks `tl.proteins` about the labels
-with the others, with all, and with the RNA of the same proteins' genes in their place.
+with the others, with all, and with the RNA of the same proteins' genes in their place. Beside it,
+cells that are alike by RNA, or by RNA and the other proteins, decide together (`tl.refine`).
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from _alike import LATENT, add_total_vi, refined
+from _gates import LINEAGE, QUESTIONS, gate, gate_positive, proteins_of
 from _page import bullets, share, table
-from _run import base_parser, data_sets, describe_run, save_parts, save_rows
-from sklearn.cluster import KMeans
+from _run import (
+    base_parser,
+    check_packages,
+    data_sets,
+    describe_run,
+    packages_of,
+    save_parts,
+    save_rows,
+)
 
 import scmmgpt_tl as scmm
-from scmmgpt_tl.proteins._table import find, is_control
+from scmmgpt_tl.proteins._table import find
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -32,73 +42,31 @@ if TYPE_CHECKING:
 
 NAME = "proteins"
 CELLS = "protein_expression"
-# A gate stands where two groups of cells differ in the mean of log(1 + counts) by this, 4.5-fold.
-LEAST_GAP = 1.5
-LINEAGE_LABELS = {
-    "T cell": "T",
-    "B cell": "B",
-    "natural killer cell": "NK",
-    "monocyte": "monocyte",
-    "dendritic cell": "dendritic",
-}
-T_CELL_LABELS = {
-    "CD4-positive, alpha-beta T cell": "CD4 T",
-    "CD8-positive, alpha-beta T cell": "CD8 T",
-    "B cell": "B",
-    "natural killer cell": "NK",
-    "monocyte": "monocyte",
-    "dendritic cell": "dendritic",
-}
-LINEAGE = ("CD3", "CD19", "CD14", "CD56")
-
-
-class Question(NamedTuple):
-    """What is asked: labels, gates that say what a cell is, and proteins not to be heard then."""
-
-    name: str
-    labels: dict[str, str]
-    gates: dict[str, str]
-    hidden: tuple[str, ...]
-
-
-# "CD3+ CD19-" and so on, set before any result was seen.
-LINEAGES = {
-    "T": "CD3+ CD19- CD14- CD56-",
-    "B": "CD3- CD19+ CD14- CD56-",
-    "NK": "CD3- CD19- CD14- CD56+",
-    "monocyte": "CD3- CD19- CD14+ CD56-",
-}
-T_CELL = "CD3+ CD19- CD14- CD56-"
-QUESTIONS = (
-    Question("lineage", LINEAGE_LABELS, LINEAGES, LINEAGE),
-    Question(
-        "CD4 T or CD8 T, by CD8",
-        T_CELL_LABELS,
-        {"CD8 T": f"{T_CELL} CD8+", "CD4 T": f"{T_CELL} CD8-"},
-        ("CD8",),
-    ),
-    Question(
-        "CD4 T or CD8 T, by CD4",
-        T_CELL_LABELS,
-        {"CD4 T": f"{T_CELL} CD4+", "CD8 T": f"{T_CELL} CD4-"},
-        ("CD4",),
-    ),
-)
 SOURCES = {"held out": "other proteins", "all": "all proteins", "rna": "RNA of the other proteins"}
+# Cells that are alike, which say nothing of a label but give another one.
+ALIKE = {
+    "alike by RNA": "cells alike by RNA (refine)",
+    "totalvi": "cells alike by RNA and other proteins (totalVI, refine)",
+}
+PACKAGES = {"totalvi": ("scvi-tools",)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = read_arguments(arguments)
+    packages = packages_of(given.alike, PACKAGES)
+    check_packages(packages)
     model = scmm.load_model(given.model or "default")
     rows: list[dict[str, object]] = []
     for path in data_sets(given):
         cells = read_cells(path, max_cells=given.max_cells, seed=given.seed)
         if cells is not None:
-            rows += compare(path.stem, cells, model)
+            rows += compare(path.stem, cells, model, given=given)
             save_rows(pd.DataFrame(rows), given, name=NAME)
     results = pd.DataFrame(rows)
-    facts = describe_run(given)
+    facts = describe_run(given, packages)
+    if "totalvi" in given.alike:
+        facts.append(f"totalVI: {given.epochs} epochs on the 2,000 most variable genes.")
     save_parts([bullets(facts), *tables(results)], given, name=NAME)
 
 
@@ -107,6 +75,9 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = base_parser(__doc__)
     data = parser.get_default("data").parent / "tasks"
     parser.set_defaults(data=data, only=["cite_"])
+    add = parser.add_argument
+    add("--alike", nargs="*", choices=ALIKE, default=list(ALIKE), help="how cells are alike")
+    add("--epochs", type=int, default=200, help="epochs of totalVI")
     return parser.parse_args(arguments)
 
 
@@ -128,7 +99,9 @@ def annotate(adata: AnnData, labels: Sequence[str], model: Model) -> None:
         scmm.tl.annotate(adata, list(labels), threshold=0.0, model=model)
 
 
-def compare(name: str, adata: AnnData, model: Model) -> list[dict[str, object]]:
+def compare(
+    name: str, adata: AnnData, model: Model, *, given: argparse.Namespace
+) -> list[dict[str, object]]:
     """Ask every question of one data set, of every source.
 
     Parameters
@@ -139,6 +112,8 @@ def compare(name: str, adata: AnnData, model: Model) -> list[dict[str, object]]:
         Cells with proteins.
     model
         That annotates them.
+    given
+        Command line.
     """
     positive = gate_positive(adata.obsm[CELLS])
     rows = []
@@ -160,6 +135,13 @@ def compare(name: str, adata: AnnData, model: Model) -> list[dict[str, object]]:
             scores = ask(adata, truth, source=source, labels=question.labels, model=model)
             rows.append({"data_set": name, "question": question.name, "source": source, **scores})
             print(f"{name:28} {question.name:24} {source:9} {scores}", flush=True)
+        for way in given.alike:
+            if way == "totalvi":
+                add_total_vi(adata, "held out", epochs=given.epochs, seed=given.seed)
+            found = refined(adata, model, use_rep=LATENT if way == "totalvi" else None)
+            counted = count_right(adata, truth, found, labels=question.labels)
+            rows.append({"data_set": name, "question": question.name, "source": way, **counted})
+            print(f"{name:28} {question.name:24} {way:9} {counted}", flush=True)
     return rows
 
 
@@ -193,58 +175,44 @@ def ask(
     with.
     """
     scmm.tl.proteins(adata, protein_key=source, joint=True, model=model, key_added="asked")
-    gated = truth != ""
-    by_rna, jointly = (
-        adata.obs[key].astype(str).map(labels).to_numpy(dtype=object)
-        for key in ("scmm_cell_type", "asked_joint")
-    )
-    conflict = gated & (by_rna != truth)
+    counts = count_right(adata, truth, adata.obs["asked_joint"].astype(str), labels=labels)
+    conflict = (truth != "") & (called(adata.obs["scmm_cell_type"], labels) != truth)
     disagrees = (adata.obs["asked"] == "disagrees").to_numpy()
+    found = int((conflict & disagrees).sum())
+    alarms = int(((truth != "") & disagrees).sum()) - found
+    return {**counts, "found": found, "false_alarms": alarms}
+
+
+def count_right(
+    adata: AnnData, truth: NDArray[np.object_], found: Iterable[str], *, labels: dict[str, str]
+) -> dict[str, int]:
+    """Count gated cells, and those that the label of the RNA, and another one, is right of.
+
+    Parameters
+    ----------
+    adata
+        Annotated cells.
+    truth
+        What the gates say of each cell, `""` where they say nothing.
+    found
+        The other label of each cell.
+    labels
+        What the labels are called by the gates.
+    """
+    gated = truth != ""
+    right = gated & (called(adata.obs["scmm_cell_type"], labels) == truth)
     counts = {
         "gated": gated,
-        "right_rna": gated & ~conflict,
-        "right_joint": gated & (jointly == truth),
-        "conflicts": conflict,
-        "found": conflict & disagrees,
-        "false_alarms": gated & ~conflict & disagrees,
+        "right_rna": right,
+        "right_joint": gated & (called(found, labels) == truth),
+        "conflicts": gated & ~right,
     }
     return {name: int(cells.sum()) for name, cells in counts.items()}
 
 
-def proteins_of(antibodies: Sequence[str]) -> dict[str, str]:
-    """Name the protein of each antibody, `""` where it has none."""
-    known = {name: None if is_control(name) else find(name) for name in antibodies}
-    return {name: protein.name if protein else "" for name, protein in known.items()}
-
-
-def gate_positive(counts: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """Part the cells by each protein of the gates, by two means of log(1 + counts)."""
-    found = {}
-    for antibody, protein in proteins_of(counts.columns).items():
-        values = np.log1p(counts[antibody].to_numpy(dtype=float))
-        centres = KMeans(2, n_init=5, random_state=0).fit(values[:, None]).cluster_centers_
-        gap = np.ptp(centres) >= LEAST_GAP
-        found.setdefault(protein, (values > centres.mean()) & gap)
-    return found
-
-
-def gate(positive: dict[str, NDArray[np.bool_]], gates: dict[str, str]) -> NDArray[np.object_]:
-    """Name the cells inside each gate; no cell is in two.
-
-    Parameters
-    ----------
-    positive
-        Cells that have each protein.
-    gates
-        What cells are, and by which proteins.
-    """
-    found = np.full(len(next(iter(positive.values()))), "", dtype=object)
-    for name, signs in gates.items():
-        inside = np.ones(len(found), dtype=bool)
-        for sign in signs.split():
-            inside &= positive[sign[:-1]] == (sign[-1] == "+")
-        found[inside] = name
-    return found
+def called(found: Iterable[str], labels: dict[str, str]) -> NDArray[np.object_]:
+    """What labels are called by the gates."""
+    return np.array([labels.get(str(label)) for label in found], dtype=object)
 
 
 def rna_of(adata: AnnData, proteins: Sequence[str]) -> pd.DataFrame:
@@ -267,8 +235,18 @@ def tables(results: pd.DataFrame) -> list[str]:
             line(str(row["data_set"]), row, source=str(row["source"])) for _, row in part.iterrows()
         ]
         for source, own in part.groupby("source", sort=False):
-            rows.append(line("**all together**", own.sum(numeric_only=True), source=str(source)))
-        head = ["data set", "evidence", "gated cells", "label of RNA right", "joint label right"]
+            rows.append(
+                line(
+                    "**all together**", own.sum(numeric_only=True, min_count=1), source=str(source)
+                )
+            )
+        head = [
+            "data set",
+            "evidence",
+            "gated cells",
+            "label of RNA right",
+            "joint, or refined, label right",
+        ]
         head += ["conflicts", "of these found", "false alarms"]
         parts += [f"{question[0].upper()}{question[1:]}:", table(head, rows)]
     return parts
@@ -279,7 +257,7 @@ def line(name: str, row: pd.Series, *, source: str) -> list[str]:
     agreeing = row["gated"] - row["conflicts"]
     return [
         name,
-        SOURCES[source],
+        (SOURCES | ALIKE)[source],
         f"{int(row['gated']):,}",
         _of(row["right_rna"], row["gated"]),
         _of(row["right_joint"], row["gated"]),
@@ -290,7 +268,9 @@ def line(name: str, row: pd.Series, *, source: str) -> list[str]:
 
 
 def _of(part: float, whole: float) -> str:
-    return f"{share(part / whole)} ({int(part):,} of {int(whole):,})" if whole else ""
+    if not whole or np.isnan(part):
+        return ""
+    return f"{share(part / whole)} ({int(part):,} of {int(whole):,})"
 
 
 if __name__ == "__main__":
