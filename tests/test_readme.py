@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import warnings
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,25 @@ def test_snippets_run(page, tmp_path, monkeypatch):
         for code in BLOCK.findall(page.read_text(encoding="utf-8")):
             exec(compile(code, str(page), "exec"), namespace)
         plt.close("all")
+
+
+def test_the_guide_to_totalvi_runs(monkeypatch):
+    scvi = pytest.importorskip("scvi", exc_type=ImportError)
+    import scmmgpt_tl as scmm
+
+    text = (ROOT / "docs" / "user_guide" / "proteins.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```\{code-block\} python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    quick = partialmethod(
+        scvi.model.TOTALVI.train, max_epochs=2, accelerator="cpu", enable_progress_bar=False
+    )
+    monkeypatch.setattr(scvi.model.TOTALVI, "train", quick)
+    adata = scmm.datasets.pbmc_cite()
+    scmm.tl.annotate(adata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(code, "proteins.md", "exec"), {"adata": adata, "scmm": scmm})
+    assert adata.uns["scmm_refined"]["params"]["use_rep"] == "X_totalVI"
+    assert set(adata.obs["scmm_refined_protein"]) >= {"supports"}
 
 
 def test_readme_opens_with_the_two_commands_then_pip_then_python():
