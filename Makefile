@@ -50,6 +50,7 @@ bench: $(VENV)/.group-bench-all build/sources/minilm
 	$(BIN)/python benchmarks/annotate.py
 	$(BIN)/python benchmarks/mouse.py
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/search_words.py
 	$(BIN)/python benchmarks/few_shot.py
 	$(BIN)/python benchmarks/refine.py
 	$(BIN)/python benchmarks/label_transfer.py

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _data import Study, read_query, read_study
+from _intervals import mean_interval
 from _page import bullets, picture, table
 from _pictures import lines, new_figure, save
 from _run import (
@@ -62,7 +63,6 @@ NAMES = {
 PACED = ("integrated", "left_out", "gradient")
 N_REMOVED = (1, 2, 5, 10, 20, 50)
 N_SHOWN = 10
-N_RESAMPLES = 1000
 
 
 class Case(NamedTuple):
@@ -301,7 +301,7 @@ def mean_table(results: pd.DataFrame, of_sets: pd.DataFrame) -> str:
     for method in _methods(of_sets):
         own = of_sets.loc[method]
         marked = results[(results["method"] == method) & results["has_markers"]]
-        ends = {what: _interval(own[what].to_numpy()) for what in ("fall", "flip")}
+        ends = {what: mean_interval(own[what]) for what in ("fall", "flip")}
         rows.append(
             [
                 NAMES[method],
@@ -332,14 +332,6 @@ def by_data_set(of_sets: pd.DataFrame) -> str:
     names = list(of_sets.loc[methods[0]].index)
     rows = [[name, *(f"{of_sets.loc[(m, name), 'fall']:.2f}" for m in methods)] for name in names]
     return table(["data set", *(NAMES[method] for method in methods)], rows)
-
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Bootstrap interval of a mean, other data sets drawn."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(values, (N_RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _methods(of_sets: pd.DataFrame) -> list[str]:

@@ -12,9 +12,9 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from _held_out import TASKS, TOP, folds, read_experiment, score, truth
+from _intervals import mean_interval
 from _knock_outs import compare_knock_outs
 from _page import bullets, picture, share, table
 from _pictures import dots, new_figure, save
@@ -57,7 +57,6 @@ COLUMNS = {
     "r_shift_top": f"r of shift, top {TOP} DE",
     "mse_top": f"MSE, top {TOP} DE",
 }
-RESAMPLES = 2000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -171,8 +170,7 @@ def interval(values: pd.Series) -> str:
     known = values.dropna().to_numpy()
     if not known.size:
         return ""
-    drawn = np.random.default_rng(0).choice(known, size=(RESAMPLES, len(known))).mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = mean_interval(known)
     return f"{known.mean():.3f} ({low:.3f} – {high:.3f})"
 
 

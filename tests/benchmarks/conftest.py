@@ -39,6 +39,7 @@ def bench_folder(counts_adata, tmp_path):
         "targets",
         "annotate",
         "retrieval",
+        "search_words",
         "leave_types_out",
         "embedding",
         "integrate",

@@ -61,7 +61,8 @@ def explain_search(
     Each word is left out, and the search made again. The cells found are those that fit best with
     all words. What a word pulls is how much less they stand out from all other cells without it.
     The definition of a term that the Cell Ontology knows was searched for as well, and its words are
-    among them.
+    among them. Whether these are the words that a search hangs on is measured in
+    :ref:`the benchmarks <search-words-benchmark>`.
 
     Parameters
     ----------
