@@ -56,7 +56,8 @@ def dots(
         ax.errorbar(own[what].to_numpy(), y, xerr=_ends(own, what), **style)
     ax.set_yticks(range(len(place)), list(place))
     ax.set_ylim(-0.6, len(place) - 0.4)
-    ax.set_xlim(-0.02, 1.02)
+    # A correlation may be below zero.
+    ax.set_xlim(min(-0.02, found[what].min() - 0.02), 1.02)
     clean(ax)
 
 
