@@ -9,7 +9,7 @@ import pandas as pd
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, OTHERS, PALETTE, finish, name_bars
+from ._figure import FAINT, INK, OTHERS, PALETTE, choose, finish, name_bars, panels
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOR, AGAINST = PALETTE[0], PALETTE[5]
-_PANEL_WIDTH, _MOST_COLUMNS = 3.2, 4
+_PANEL_WIDTH, _MOST_COLUMNS, _MOST_PANELS = 3.2, 4, 8
 
 
 def explain(
@@ -72,22 +72,13 @@ def explain(
     >>> len(axes)
     2
     """
-    import matplotlib.pyplot as plt
-
     data = explain_data(adata, key=key, names=names, n_genes=n_genes)
-    panels = [(str(title), own) for title, own in data.groupby("panel", sort=False, observed=True)]
-    n_columns = min(len(panels), _MOST_COLUMNS)
-    n_rows = -(-len(panels) // n_columns)
-    longest = max(len(own) for _, own in panels)
-    size = (_PANEL_WIDTH * n_columns, (0.9 + 0.19 * longest) * n_rows)
-    figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
-    )
-    for ax, (title, own) in zip(axes.flat, panels, strict=False):
+    drawn = [(str(title), own) for title, own in data.groupby("panel", sort=False, observed=True)]
+    size = (_PANEL_WIDTH, 0.9 + 0.19 * max(len(own) for _, own in drawn))
+    axes = panels(len(drawn), size=size, most_columns=_MOST_COLUMNS)
+    for ax, (title, own) in zip(axes, drawn, strict=True):
         _draw(ax, own, title)
-    for ax in axes.flat[len(panels) :]:
-        ax.remove()
-    return finish(figure, list(axes.flat[: len(panels)]), show=show, return_fig=return_fig)
+    return finish(axes[0].get_figure(root=True), axes, show=show, return_fig=return_fig)
 
 
 def explain_data(
@@ -104,14 +95,8 @@ def explain_data(
         return _words(table, n_most=2 * n_genes)
     kind = str(table.columns[0])
     known = table[kind].astype(str)
-    if isinstance(names, str):
-        names = [names]
-    wanted = list(dict.fromkeys(known))[:8] if names is None else [str(name) for name in names]
-    missing = [name for name in wanted if name not in set(known)]
-    if missing or not wanted:
-        found = ", ".join(map(repr, list(dict.fromkeys(known))[:8]))
-        msg = f"No {kind} {', '.join(map(repr, missing))} is explained under {key!r}, but {found}."
-        raise ValueError(msg)
+    said = {"what": f"No {kind}", "where": f"is explained under {key!r}"}
+    wanted = choose(names, list(dict.fromkeys(known)), most=_MOST_PANELS, **said)
     kept = table[(table["rank"] <= n_genes) & known.isin(wanted)]
     rows = kept.assign(
         order=kept[kind].astype(str).map({name: i for i, name in enumerate(wanted)}),

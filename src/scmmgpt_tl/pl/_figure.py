@@ -46,6 +46,77 @@ def new_axes(n: int = 1, *, ax: Axes | None, size: tuple[float, float]) -> list[
     return list(axes[0])
 
 
+def panels(
+    n: int, *, size: tuple[float, float], most_columns: int, share_x: bool = False
+) -> list[Axes]:
+    """Give `n` axes in rows of a new figure.
+
+    Parameters
+    ----------
+    n
+        How many.
+    size
+        Of one, in inches.
+    most_columns
+        How many side by side at most.
+    share_x
+        Whether all have one scale.
+    """
+    import matplotlib.pyplot as plt
+
+    n_columns = min(n, most_columns)
+    n_rows = -(-n // n_columns)
+    _, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(size[0] * n_columns, size[1] * n_rows),
+        layout="constrained",
+        squeeze=False,
+        sharex=share_x,
+    )
+    for ax in axes.flat[n:]:
+        ax.remove()
+    return list(axes.flat[:n])
+
+
+def choose(
+    wanted: Sequence[str] | str | None,
+    known: Sequence[str],
+    *,
+    most: int,
+    what: str,
+    where: str,
+) -> list[str]:
+    """Choose what to draw: by default the first, else what was asked for.
+
+    Parameters
+    ----------
+    wanted
+        As the user gave it.
+    known
+        What there is.
+    most
+        How many of these by default.
+    what, where
+        Said before and after those that are missing, such as `"No texts of a group"` and `"are
+        ranked"`.
+
+    Raises
+    ------
+    ValueError
+        If something that is wanted is not there, or there is nothing.
+    """
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    names = list(known[:most]) if wanted is None else [str(name) for name in wanted]
+    missing = [name for name in names if name not in known]
+    if missing or not names:
+        lacking, there = (", ".join(map(repr, some)) for some in (missing, known[:8]))
+        msg = f"{what} {lacking} {where}, but of {there}."
+        raise ValueError(msg)
+    return names
+
+
 def finish(
     figure: Figure, drawn: Drawn, *, show: bool | None, return_fig: bool | None
 ) -> Drawn | Figure | None:

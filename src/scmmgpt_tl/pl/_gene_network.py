@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, OTHERS, PALETTE, finish
+from ._figure import FAINT, INK, OTHERS, PALETTE, choose, finish, panels
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -91,23 +91,11 @@ def gene_network(
     >>> len(axes)
     1
     """
-    import matplotlib.pyplot as plt
-
     drawings = gene_network_data(adata, key=key, groups=groups, n_edges=n_edges)
-    n_columns = min(len(drawings), _MOST_COLUMNS)
-    n_rows = -(-len(drawings) // n_columns)
-    figure, axes = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(_SIDE * n_columns, _SIDE * n_rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    for ax, drawing in zip(axes.flat, drawings, strict=False):
+    axes = panels(len(drawings), size=(_SIDE, _SIDE), most_columns=_MOST_COLUMNS)
+    for ax, drawing in zip(axes, drawings, strict=True):
         _draw(ax, drawing)
-    for ax in axes.flat[len(drawings) :]:
-        ax.remove()
-    return finish(figure, list(axes.flat[: len(drawings)]), show=show, return_fig=return_fig)
+    return finish(axes[0].get_figure(root=True), axes, show=show, return_fig=return_fig)
 
 
 def gene_network_data(
@@ -118,13 +106,8 @@ def gene_network_data(
     genes = get.gene_network_df(adata, key=key, table="genes")
     overview = get.gene_network_df(adata, key=key, table="overview").set_index("group")
     known = [str(group) for group in overview.index]
-    wanted = [groups] if isinstance(groups, str) else groups
-    wanted = known[:_MOST_PANELS] if wanted is None else [str(group) for group in wanted]
-    missing = [group for group in wanted if group not in known]
-    if missing or not wanted:
-        named, there = (", ".join(map(repr, names)) for names in (missing, known[:8]))
-        msg = f"No genes of a group {named} are tied under {key!r}, but of {there}."
-        raise ValueError(msg)
+    said = {"what": "No genes of a group", "where": f"are tied under {key!r}"}
+    wanted = choose(groups, known, most=_MOST_PANELS, **said)
     drawings = []
     for group in wanted:
         own = edges[(edges["group"] == group) & (edges["rank"] <= n_edges)]

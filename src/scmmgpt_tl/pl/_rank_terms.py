@@ -8,7 +8,7 @@ import numpy as np
 
 from scmmgpt_tl import get
 
-from ._figure import FAINT, INK, PALETTE, finish, name_bars
+from ._figure import FAINT, INK, PALETTE, choose, finish, name_bars, panels
 from ._text import wrap
 
 if TYPE_CHECKING:
@@ -71,22 +71,13 @@ def rank_terms(
     >>> axes[0].get_title(loc="left")
     'all'
     """
-    import matplotlib.pyplot as plt
-
-    panels = rank_terms_data(adata, key=key, groups=groups, n_terms=n_terms)
-    n_columns = min(len(panels), _MOST_COLUMNS)
-    n_rows = -(-len(panels) // n_columns)
-    longest = max(len(own) for own in panels.values())
-    size = (_PANEL_WIDTH * n_columns, (0.9 + 0.19 * longest) * n_rows)
-    figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=size, layout="constrained", squeeze=False, sharex=True
-    )
-    for ax, (group, own) in zip(axes.flat, panels.items(), strict=False):
+    drawn = rank_terms_data(adata, key=key, groups=groups, n_terms=n_terms)
+    size = (_PANEL_WIDTH, 0.9 + 0.19 * max(len(own) for own in drawn.values()))
+    axes = panels(len(drawn), size=size, most_columns=_MOST_COLUMNS, share_x=True)
+    for ax, (group, own) in zip(axes, drawn.items(), strict=True):
         _draw(ax, own, group)
         ax.tick_params(axis="x", labelbottom=True)
-    for ax in axes.flat[len(panels) :]:
-        ax.remove()
-    return finish(figure, list(axes.flat[: len(panels)]), show=show, return_fig=return_fig)
+    return finish(axes[0].get_figure(root=True), axes, show=show, return_fig=return_fig)
 
 
 def rank_terms_data(
@@ -97,13 +88,8 @@ def rank_terms_data(
     # A group without cells that the model could read has no scores.
     ranking = ranking[ranking["score"].notna()]
     known = list(dict.fromkeys(ranking["group"].astype(str)))
-    wanted = [groups] if isinstance(groups, str) else groups
-    wanted = known[:_MOST_PANELS] if wanted is None else [str(group) for group in wanted]
-    missing = [group for group in wanted if group not in known]
-    if missing or not wanted:
-        named, there = (", ".join(map(repr, names)) for names in (missing, known[:8]))
-        msg = f"No texts of a group {named} are ranked under {key!r}, but of {there}."
-        raise ValueError(msg)
+    said = {"what": "No texts of a group", "where": f"are ranked under {key!r}"}
+    wanted = choose(groups, known, most=_MOST_PANELS, **said)
     return {
         group: ranking[ranking["group"].astype(str) == group].head(n_terms).reset_index(drop=True)
         for group in wanted
