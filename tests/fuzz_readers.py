@@ -41,7 +41,9 @@ def main(folder: Path, options: list[str]) -> None:
     with tempfile.TemporaryDirectory() as seeds:
         write_seeds(models, Path(seeds))
         bounds = [f"-max_len={LARGEST}", "-len_control=0", "-timeout=0", "-rss_limit_mb=6000"]
-        atheris.Setup([sys.argv[0], seeds, *bounds, *options], reader(models))
+        # An input to read again stands by itself.
+        corpus = [] if any(Path(option).is_file() for option in options) else [seeds]
+        atheris.Setup([sys.argv[0], *corpus, *bounds, *options], reader(models))
         atheris.Fuzz()
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import struct
 from argparse import Namespace
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, is_zipfile
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from scmmgpt_tl.model.checkpoint import read_state, rename
+from scmmgpt_tl.model.checkpoint import read_plain, read_state, rename
 
 STATE = {"a.weight": torch.tensor([1.5, 2.0]), "n": torch.tensor(3)}
 
@@ -57,6 +58,17 @@ def test_damaged_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no weights at all")
     with pytest.raises(ValueError, match="cannot be read as"):
         read_state(tmp_path / name)
+
+
+def test_an_archive_of_several_disks_is_damaged(tmp_path):
+    """Found by fuzzing: the search for the end of an archive fails by itself."""
+    path = tmp_path / "weights.bin"
+    # End of a large archive, whose first part says that it lies on another disk; end of an archive.
+    path.write_bytes(struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2) + b"PK\x05\x06" + bytes(18))
+    with pytest.raises(BadZipFile, match="multiple disks"):
+        is_zipfile(path)
+    with pytest.raises(ValueError, match="is a damaged archive .*multiple disks"):
+        read_plain(path)
 
 
 def test_compressed_archives_are_refused(tmp_path):

@@ -93,9 +93,7 @@ def read_plain(path: Path, *, beside: Sequence[type] = ()) -> Any:
     ValueError
         If the file is damaged, compressed, or holds anything else.
     """
-    zipped = is_zipfile(path)
-    if zipped:
-        _refuse_compressed(path)
+    zipped = _refuse_compressed(path)
     try:
         with torch.serialization.safe_globals(list(beside)):
             # Files of the old format, which is no zip, cannot be mapped into memory.
@@ -248,9 +246,17 @@ def _read_safetensors(path: Path) -> object:
         raise ValueError(msg) from error
 
 
-def _refuse_compressed(path: Path) -> None:
-    """Refuse an archive that may grow without bound; what torch writes is as long as it is."""
+def _refuse_compressed(path: Path) -> bool:
+    """Refuse an archive that may grow without bound; what torch writes is as long as it is.
+
+    Returns
+    -------
+    Whether the file is an archive.
+    """
     try:
+        # To look for the end of an archive fails on some that are damaged.
+        if not is_zipfile(path):
+            return False
         with ZipFile(path) as archive:
             parts = archive.infolist()
     except DAMAGED_ZIP as error:
@@ -259,6 +265,7 @@ def _refuse_compressed(path: Path) -> None:
     if packed := [part.filename for part in parts if part.compress_type != ZIP_STORED]:
         msg = f"{path} is refused: {packed[0]!r} in it is compressed, which torch.save never does."
         raise ValueError(msg)
+    return True
 
 
 def _unwrapped(key: str) -> str:
