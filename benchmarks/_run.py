@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# The training run of the model that ships.
+DEFAULT_RUN = ROOT / "benchmarks" / "training" / "default.yaml"
 STATIC = Path("_static")
 # Rows that the documentation offers for download.
 RESULTS = STATIC / "results"
@@ -70,7 +72,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         type=Path,
-        default=ROOT / "benchmarks" / "training" / "default.yaml",
+        default=DEFAULT_RUN,
         help="training run that the model comes from; the baselines train on its sources",
     )
     add("--cells-per-type", type=int, default=60, help="training cells, in the mean over types")

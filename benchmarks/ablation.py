@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from _data import read_study
 from _page import bullets, share, table
-from _run import ROOT, base_parser, data_sets, describe_run, save_parts, save_rows
+from _run import DEFAULT_RUN, base_parser, data_sets, describe_run, save_parts, save_rows
 from _sentences import words_of
 from _short_runs import MEASURES, add_steps, report, score_bundle, train_short
 from _similarity import by_model
@@ -70,8 +70,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = base_parser(__doc__)
     add = parser.add_argument
-    config = ROOT / "benchmarks" / "training" / "default.yaml"
-    add("--config", type=Path, default=config, help="the run that variants are made of")
+    add("--config", type=Path, default=DEFAULT_RUN, help="the run that variants are made of")
     add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     add("--seeds", nargs="+", type=int, default=[0, 1], metavar="SEED")
     add_steps(parser, warm_up=500, stage1=200)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from _page import bullets, table
-from _run import ROOT, base_parser, data_sets, describe_run, save_parts, save_rows
+from _run import DEFAULT_RUN, ROOT, base_parser, data_sets, describe_run, save_parts, save_rows
 from _short_runs import MEASURES, add_steps, measured, report, score_bundle, train_short
 
 from scmmgpt_tl.model.genes import GeneTable
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = base_parser(__doc__)
-    config = ROOT / "benchmarks" / "training" / "default.yaml"
-    parser.add_argument("--config", type=Path, default=config, help="the run that is added to")
+    parser.add_argument("--config", type=Path, default=DEFAULT_RUN, help="the run that is added to")
     parser.add_argument(
         "--groups", type=int, default=14, help="groups of data sets that are left out in turn"
     )

@@ -23,7 +23,7 @@ from _panel import symbols_of
 from _pictures import COLOURS, clean, new_figure, save
 from _ranks import first_ranks
 from _run import (
-    ROOT,
+    DEFAULT_RUN,
     STATIC,
     add_markers,
     add_sentences,
@@ -130,8 +130,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="run although the model knows some types: what training on them would have given",
     )
-    config = ROOT / "benchmarks" / "training" / "default.yaml"
-    add("--config", type=Path, default=config, help="the run that types are left out of")
+    add("--config", type=Path, default=DEFAULT_RUN, help="the run that types are left out of")
     # As long as the model that ships.
     add_steps(parser, warm_up=1700, stage1=700)
     return parser.parse_args(arguments)

@@ -61,19 +61,16 @@ def generation_df(
         raise ValueError(msg)
     values = shares.to_numpy(dtype=float)
     parts = []
-    for i, name in enumerate(names):
-        if prompt not in {None, name}:
-            continue
+    for i in range(len(names)) if prompt is None else [names.index(prompt)]:
+        by, fold = values[:, i], np.full(len(values), np.nan)
         if len(names) > 1:
             others = np.delete(values, i, axis=1).mean(axis=1)
-            fold = np.log2((values[:, i] + LEAST_SHARE) / (others + LEAST_SHARE))
-        else:
-            fold = np.full(len(values), np.nan)
-        order = np.argsort(-(fold if len(names) > 1 else values[:, i]), kind="stable")
+            by = fold = np.log2((values[:, i] + LEAST_SHARE) / (others + LEAST_SHARE))
+        order = np.argsort(-by, kind="stable")
         parts.append(
             pd.DataFrame(
                 {
-                    "prompt": name,
+                    "prompt": names[i],
                     "rank": np.arange(1, len(order) + 1),
                     "gene": adata.var_names.to_numpy()[order],
                     "share": values[order, i],

@@ -140,8 +140,9 @@ def genes_of(
 ) -> pd.DataFrame:
     """Get the genes that a text is about.
 
-    How often they are the right ones is measured in :ref:`the benchmarks <gene-sets-benchmark>`, on terms of
-    the Gene Ontology. A list is where to begin to read, and no gene set that somebody curated.
+    How often they are the right ones is measured in :ref:`the benchmarks <gene-sets-benchmark>`, on
+    terms of the Gene Ontology. A list is where to begin to read, and no gene set that somebody
+    curated.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def read_plain(path: Path, *, beside: Sequence[type] = ()) -> Any:
     ValueError
         If the file is damaged, compressed, or holds anything else.
     """
-    zipped = _refuse_compressed(path)
+    zipped = _is_archive(path)
     try:
         with torch.serialization.safe_globals(list(beside)):
             # Files of the old format, which is no zip, cannot be mapped into memory.
@@ -246,12 +246,10 @@ def _read_safetensors(path: Path) -> object:
         raise ValueError(msg) from error
 
 
-def _refuse_compressed(path: Path) -> bool:
-    """Refuse an archive that may grow without bound; what torch writes is as long as it is.
+def _is_archive(path: Path) -> bool:
+    """Tell whether a file is an archive, and refuse one that may grow without bound.
 
-    Returns
-    -------
-    Whether the file is an archive.
+    What torch writes is as long as it is.
     """
     try:
         # To look for the end of an archive fails on some that are damaged.

@@ -95,7 +95,7 @@ def explain_data(
         return _words(table, n_most=2 * n_genes)
     kind = str(table.columns[0])
     known = table[kind].astype(str)
-    said = {"what": f"No {kind}", "where": f"is explained under {key!r}"}
+    said = {"what": f"No {kind}", "where": f"is explained under {key!r}, but"}
     wanted = choose(names, list(dict.fromkeys(known)), most=_MOST_PANELS, **said)
     kept = table[(table["rank"] <= n_genes) & known.isin(wanted)]
     rows = kept.assign(

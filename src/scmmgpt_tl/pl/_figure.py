@@ -98,8 +98,8 @@ def choose(
     most
         How many of these by default.
     what, where
-        Said before and after those that are missing, such as `"No texts of a group"` and `"are
-        ranked"`.
+        Said before those that are missing, and between them and those that are there, such as
+        `"No texts of a group"` and `"are ranked, but of"`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def choose(
     missing = [name for name in names if name not in known]
     if missing or not names:
         lacking, there = (", ".join(map(repr, some)) for some in (missing, known[:8]))
-        msg = f"{what} {lacking} {where}, but of {there}."
+        msg = f"{what} {lacking} {where} {there}."
         raise ValueError(msg)
     return names
 

@@ -106,7 +106,7 @@ def gene_network_data(
     genes = get.gene_network_df(adata, key=key, table="genes")
     overview = get.gene_network_df(adata, key=key, table="overview").set_index("group")
     known = [str(group) for group in overview.index]
-    said = {"what": "No genes of a group", "where": f"are tied under {key!r}"}
+    said = {"what": "No genes of a group", "where": f"are tied under {key!r}, but of"}
     wanted = choose(groups, known, most=_MOST_PANELS, **said)
     drawings = []
     for group in wanted:

@@ -88,7 +88,7 @@ def rank_terms_data(
     # A group without cells that the model could read has no scores.
     ranking = ranking[ranking["score"].notna()]
     known = list(dict.fromkeys(ranking["group"].astype(str)))
-    said = {"what": "No texts of a group", "where": f"are ranked under {key!r}"}
+    said = {"what": "No texts of a group", "where": f"are ranked under {key!r}, but of"}
     wanted = choose(groups, known, most=_MOST_PANELS, **said)
     return {
         group: ranking[ranking["group"].astype(str) == group].head(n_terms).reset_index(drop=True)
