@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Okabe and Ito: told apart by everyone.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999", "#F0E442")
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#999999",
+    "#F0E442",
+    "#332288",
+)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -97,8 +107,14 @@ def clean(ax: Axes) -> None:
 def save(figure: Figure, paths: Sequence[Path]) -> None:
     """Put the legend of the first panel below, and write the picture."""
     handles, texts = figure.axes[0].get_legend_handles_labels()
-    n_columns = min(len(texts), 4)
-    figure.legend(handles, texts, loc="outside lower center", ncols=n_columns, frameon=False)
+    # Of long names fewer stand side by side.
+    for n_columns in range(min(len(texts), 4), 0, -1):
+        legend = figure.legend(
+            handles, texts, loc="outside lower center", ncols=n_columns, frameon=False
+        )
+        if n_columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
