@@ -166,7 +166,7 @@ def tables(results: pd.DataFrame, *, facts: Sequence[str]) -> list[str]:
                     _ratio(row, base, "cells_per_cpu_second"),
                     f"{row['peak_mib']:,.0f}",
                     _ratio(row, base, "peak_mib"),
-                    f"{row['cosine']:.5f}" if row.get("cosine") == row.get("cosine") else "",
+                    f"{row['cosine']:.5f}" if pd.notna(row.get("cosine")) else "",
                 ]
             )
     head = ["encoder", "genes a cell, median", "cells", "way", "cells/s, median", "ratio"]

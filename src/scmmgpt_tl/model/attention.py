@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from .brief_softmax import softmax_
+
 # Weights that take a megabyte in bfloat16, what a core of today has as a cache of its own.
 _CACHED_WEIGHTS = 2**19
 
@@ -49,15 +51,16 @@ def _head_by_head(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
     # One head at a time, and so many places that their weights stay in the core's own cache.
-    scaled = (query * query.shape[-1] ** -0.5).contiguous()
-    out = torch.empty_like(scaled)
+    query, scale = query.contiguous(), query.shape[-1] ** -0.5
+    out = torch.empty_like(query)
     for cell in range(query.shape[0]):
         keep = slice(None) if mask is None else mask[cell]
         keys, values = key[cell][:, keep].contiguous(), value[cell][:, keep].contiguous()
         n_places = max(_CACHED_WEIGHTS // keys.shape[1], 1)
         for head in range(query.shape[1]):
-            parts = scaled[cell, head].split(n_places), out[cell, head].split(n_places)
+            parts = query[cell, head].split(n_places), out[cell, head].split(n_places)
             for asking, found in zip(*parts, strict=True):
-                weights = torch.mm(asking, keys[head].T).softmax(-1)
+                weights = torch.mm(asking, keys[head].T)
+                softmax_(weights, scale)
                 torch.mm(weights, values[head], out=found)
     return out
